@@ -1,0 +1,154 @@
+/**
+ * applyDelta: the one way by which the control plane changes tables. Records are applied in order,
+ * between bursts; each gets its own result, and a refused one changes nothing.
+ */
+import {
+  BACKEND_ID_OFF, BACKEND_SIZE, CONTROL_BASE, CONTROL_EPOCH_OFF, CONTROL_NODE_ADDR4_OFF, DELTA_BASE,
+  DELTA_BYTES, DELTA_COUNT_OFF, DELTA_IDX_OFF, DELTA_OP_OFF, DELTA_PAYLOAD_OFF, DELTA_PAYLOAD_SIZE,
+  DELTA_RESULT_OFF, DELTA_SIZE, DELTA_TABLE_OFF, DeltaError, FRONTEND_SIZE, LINK_SIZE, LaneCounter,
+  Op, ROUTE_PREFIX_LEN_OFF, ROUTE_SIZE, RegionId, SCRATCH_BASE, SCRATCH_BYTES, SERVICE_SIZE,
+  SET_ENTRY_SIZE, TableId,
+} from './abi';
+import { regionBase, regionCapacity } from './mem/region';
+import { count } from './table/counters';
+import { WORDS_1, WORDS_3, tableDelete, tablePut } from './table/hash-table';
+import { lpmDelete, lpmPut } from './table/lpm';
+import { MAGLEV_SCRATCH_SIZE, maglevBuild } from './table/maglev';
+
+/** A keyed row's image begins behind its state word. */
+const IMAGE_OFF: usize = 4;
+/** Where the key lies within that image. */
+const IMAGE_KEY_OFF: usize = 4;
+const SET_ENTRIES_MAX: u32 = DELTA_PAYLOAD_SIZE / SET_ENTRY_SIZE;
+const SCRATCH_HALF: u32 = SCRATCH_BYTES >> 1;
+/** Two 16-byte addresses, v4 then v6, as CONTROL has them. */
+const NODE_ADDRS_SIZE: u32 = 32;
+
+if (LINK_SIZE - 4 > DELTA_PAYLOAD_SIZE || ROUTE_SIZE - 4 > DELTA_PAYLOAD_SIZE) ERROR('a row outgrew its delta');
+
+/**
+ * Apply the first `records` records of the DELTA mailbox.
+ *
+ * @returns records applied; the others name their DeltaError in DELTA_RESULT
+ */
+export function applyDelta(records: u32): u32 {
+  const limit: u32 = DELTA_BYTES / DELTA_SIZE;
+  let applied: u32 = 0;
+  for (let i: u32 = 0; i < min<u32>(records, limit); i++) {
+    const record: usize = DELTA_BASE + i * DELTA_SIZE;
+    const result = applyRecord(record);
+    store<u32>(record, result, DELTA_RESULT_OFF);
+    if (result == DeltaError.NONE) applied++;
+  }
+  count(LaneCounter.DELTAS, applied);
+  const epoch: usize = CONTROL_BASE + CONTROL_EPOCH_OFF;
+  store<u32>(epoch, load<u32>(epoch) + 1);
+  return applied;
+}
+
+function applyRecord(record: usize): DeltaError {
+  const op = load<u16>(record, DELTA_OP_OFF);
+  if (op != Op.PUT && op != Op.DELETE) return DeltaError.UNKNOWN_OP;
+  const remove = op == Op.DELETE;
+  const idx = load<u32>(record, DELTA_IDX_OFF);
+  const image = record + DELTA_PAYLOAD_OFF;
+  switch (<u32>load<u16>(record, DELTA_TABLE_OFF)) {
+    case TableId.LINK:
+      return keyed(RegionId.LINKS, WORDS_1, image, LINK_SIZE, remove);
+    case TableId.FRONTEND:
+      return keyed(RegionId.FRONTENDS, WORDS_3, image, FRONTEND_SIZE, remove);
+    case TableId.ROUTE:
+      return applyRoute(image, remove);
+    case TableId.SERVICE:
+      return indexed(RegionId.SERVICES, SERVICE_SIZE, idx, image, remove);
+    case TableId.BACKEND:
+      return indexed(RegionId.BACKENDS, BACKEND_SIZE, idx, image, remove);
+    case TableId.SET:
+      return applySet(idx, load<u32>(record, DELTA_COUNT_OFF), image, remove);
+    case TableId.MAGLEV:
+      return applyMaglev(idx, load<u32>(record, DELTA_COUNT_OFF), image, remove);
+    case TableId.NODE:
+      memory.copy(CONTROL_BASE + CONTROL_NODE_ADDR4_OFF, image, NODE_ADDRS_SIZE);
+      return DeltaError.NONE;
+    default:
+      return DeltaError.UNKNOWN_TABLE;
+  }
+}
+
+/** Put or delete a row of a hash table by the key in its image. */
+function keyed(region: RegionId, words: u32, image: usize, size: u32, remove: bool): DeltaError {
+  const key = image + IMAGE_KEY_OFF;
+  const w1 = words == WORDS_3 ? load<u64>(key, 8) : 0;
+  const w2 = words == WORDS_3 ? load<u64>(key, 16) : 0;
+  if (remove) {
+    return tableDelete(region, words, load<u64>(key), w1, w2) ? DeltaError.NONE : DeltaError.ABSENT;
+  }
+  const row = tablePut(region, words, load<u64>(key), w1, w2);
+  if (!row) return DeltaError.TABLE_FULL;
+  memory.copy(row + IMAGE_OFF, image, size - <u32>IMAGE_OFF);
+  return DeltaError.NONE;
+}
+
+function applyRoute(image: usize, remove: bool): DeltaError {
+  const addr = image + IMAGE_KEY_OFF;
+  const length = load<u32>(image + ROUTE_PREFIX_LEN_OFF - IMAGE_OFF);
+  if (remove) return lpmDelete(addr, length) ? DeltaError.NONE : DeltaError.ABSENT;
+  const row = lpmPut(addr, length);
+  if (!row) return DeltaError.TABLE_FULL;
+  // The key stays as the table masked it: copy what is before it and behind it.
+  memory.copy(row + IMAGE_OFF, image, IMAGE_KEY_OFF);
+  const behind: usize = ROUTE_PREFIX_LEN_OFF + 8;
+  memory.copy(row + behind, image + behind - IMAGE_OFF, ROUTE_SIZE - <u32>behind);
+  return DeltaError.NONE;
+}
+
+function indexed(region: RegionId, size: u32, idx: u32, image: usize, remove: bool): DeltaError {
+  if (idx >= regionCapacity(region)) return DeltaError.OUT_OF_RANGE;
+  const row = regionBase(region) + <usize>idx * size;
+  if (remove) memory.fill(row, 0, size);
+  else memory.copy(row, image, size);
+  return DeltaError.NONE;
+}
+
+/** Whether `n` entries from `first` lie within a region. */
+function inRange(region: RegionId, first: u32, n: u32): bool {
+  return <u64>first + n <= regionCapacity(region);
+}
+
+function applySet(first: u32, n: u32, image: usize, remove: bool): DeltaError {
+  if (n > SET_ENTRIES_MAX || !inRange(RegionId.SETS, first, n)) {
+    return DeltaError.OUT_OF_RANGE;
+  }
+  const at = regionBase(RegionId.SETS) + (<usize>first << 2);
+  if (remove) memory.fill(at, 0, n << 2);
+  else memory.copy(at, image, n << 2);
+  return DeltaError.NONE;
+}
+
+/** Build a Maglev table of `m` slots from the backends of a set. */
+function applyMaglev(first: u32, m: u32, image: usize, remove: bool): DeltaError {
+  if (!inRange(RegionId.MAGLEV, first, m)) return DeltaError.OUT_OF_RANGE;
+  if (remove) return DeltaError.NONE;
+  const set = load<u32>(image);
+  const n = load<u32>(image, 4);
+  if (!inRange(RegionId.SETS, set, n)) return DeltaError.OUT_OF_RANGE;
+  return buildMaglev(first, m, set, n) ? DeltaError.NONE : DeltaError.OUT_OF_RANGE;
+}
+
+/** @returns false when the set does not fit the table, the scratch area or the backends */
+export function buildMaglev(first: u32, m: u32, set: u32, n: u32): bool {
+  const idBytes = n << 2;
+  if (n > m || m > 0xffff || idBytes + n * MAGLEV_SCRATCH_SIZE > SCRATCH_HALF) return false;
+  // The upper half: embedders keep frames in the lower one.
+  const ids: usize = SCRATCH_BASE + SCRATCH_HALF;
+  const members = regionBase(RegionId.SETS) + (<usize>set << 2);
+  for (let i: u32 = 0; i < n; i++) {
+    const backend = load<u32>(members + (<usize>i << 2));
+    if (backend >= regionCapacity(RegionId.BACKENDS)) return false;
+    const row = regionBase(RegionId.BACKENDS) + backend * BACKEND_SIZE;
+    store<u32>(ids + (<usize>i << 2), load<u32>(row, BACKEND_ID_OFF));
+  }
+  const table = regionBase(RegionId.MAGLEV) + (<usize>first << 1);
+  maglevBuild(table, m, ids, n, ids + idBytes);
+  return true;
+}

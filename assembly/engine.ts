@@ -1,0 +1,206 @@
+/**
+ * The engine: frames in, stages in order, frames out. The order of the stages is here and nowhere
+ * else, and so is every change of a frame's owner.
+ */
+import {
+  Action, BURST_MAX, CONTROL_BASE, CONTROL_KICK_MASK_OFF, Drop, KICK_RX_SHIFT, LaneCounter,
+  PKTS_BASE, PKT_F_ANSWER, PKT_F_GSO, PKT_F_PARTIAL_CSUM, PORT_MAX, PortKind, RegionId, Verdict,
+} from './abi';
+import { Port, isAttached, portAt, reclaim, refill, stageTx, submitTx, takeRx } from './io/port';
+import { completeChecksum, readVnetHeader, stampOf, stampFrame } from './io/frame';
+import { descAddr, descLen } from './io/ring';
+import { setClock } from './mem/clock';
+import { regionBase, regionCapacity, regionRowSize } from './mem/region';
+import { Pkt, drop } from './pkt';
+import { arp } from './stage/arp';
+import { classify } from './stage/classify';
+import { flowCreate } from './stage/flow-create';
+import { flowLookup } from './stage/flow-lookup';
+import { nat } from './stage/nat';
+import { ndp } from './stage/ndp';
+import { parse } from './stage/parse';
+import { punt } from './stage/punt';
+import { route } from './stage/route';
+import { service } from './stage/service';
+import { count, countDrop } from './table/counters';
+import { poolPush } from './table/pool';
+import { Link } from './tables';
+import { Eth } from './wire/eth';
+
+/** Everything that is decided about one frame, in order. Frame and ingress must be set. */
+export function decide(p: Pkt): Verdict {
+  let v = parse(p);
+  if (v == Verdict.NONE) v = classify(p);
+  if (v == Verdict.NONE) v = arp(p);
+  if (v == Verdict.NONE) v = ndp(p);
+  if (v == Verdict.NONE) v = flowLookup(p);
+  if (v == Verdict.NONE && p.row == 0) v = decideFlow(p);
+  if (v == Verdict.NONE) v = nat(p);
+  return v == Verdict.PUNT ? punt(p) : v;
+}
+
+/** The first packet of a flow, and what has no flow. */
+function decideFlow(p: Pkt): Verdict {
+  let v = service(p);
+  if (v == Verdict.NONE) v = route(p);
+  return v == Verdict.NONE ? flowCreate(p) : v;
+}
+
+/** An empty record for a frame. */
+export function beginPkt(frame: usize, len: u32, inIfindex: u32, port: usize): Pkt {
+  const p = changetype<Pkt>(PKTS_BASE);
+  memory.fill(PKTS_BASE, 0, offsetof<Pkt>());
+  p.frame = <u32>frame;
+  p.len = len;
+  p.inIfindex = inIfindex;
+  p.port = <u32>port;
+  return p;
+}
+
+/**
+ * One turn: serve every port's received frames, send what was decided, lend frames again.
+ *
+ * @param budget  frames per port at most, capped at BURST_MAX
+ * @param nowMs   CLOCK_MONOTONIC, milliseconds
+ * @returns       frames served; CONTROL's kick mask says which ports need a system call
+ */
+export function runBurst(budget: u32, nowMs: f64): u32 {
+  setClock(nowMs);
+  let served: u32 = 0;
+  for (let i: u32 = 0; i < <u32>PORT_MAX; i++) {
+    if (!isAttached(i)) continue;
+    const port = Port.at(portAt(i));
+    reclaim(port);
+    served += serve(port, min<u32>(budget, BURST_MAX));
+  }
+  finishTurn();
+  if (served) count(LaneCounter.BURSTS, 1);
+  return served;
+}
+
+/** Submit and refill all ports, and say which of them the kernel waits for. */
+function finishTurn(): void {
+  let kicks: u32 = 0;
+  for (let i: u32 = 0; i < <u32>PORT_MAX; i++) {
+    if (!isAttached(i)) continue;
+    const port = Port.at(portAt(i));
+    submitTx(port);
+    refill(port);
+    if (port.inFlight != 0 && port.tx.needsWakeup) kicks |= 1 << i;
+    if (port.fill.needsWakeup) kicks |= 1 << (i + KICK_RX_SHIFT);
+  }
+  store<u32>(CONTROL_BASE + CONTROL_KICK_MASK_OFF, kicks);
+}
+
+function serve(port: Port, budget: u32): u32 {
+  const rx = port.rx;
+  const readable = min<u32>(rx.readable, budget);
+  if (readable == 0) return 0;
+  const first = rx.consumer;
+  let bytes: u64 = 0;
+  for (let i: u32 = 0; i < readable; i++) {
+    const desc = rx.descAt(first + i);
+    const len = descLen(desc);
+    receive(port, descAddr(desc), len);
+    bytes += len;
+  }
+  takeRx(port, readable);
+  count(LaneCounter.RX_PACKETS, readable);
+  count(LaneCounter.RX_BYTES, bytes);
+  return readable;
+}
+
+/** Decide one received frame and give it its next owner. */
+function receive(port: Port, umemOff: u64, len: u32): void {
+  const p = beginPkt(regionBase(RegionId.UMEM) + <usize>umemOff, len, port.ifindex, port.ptr);
+  let v: Verdict;
+  if (!withinFrame(umemOff, len)) {
+    v = drop(p, Drop.BAD_RX_DESCRIPTOR);
+  } else {
+    if (port.kind == PortKind.VNET) readVnetHeader(p);
+    if (p.inIfindex == 0) p.inIfindex = stampOf(p);
+    v = decide(p);
+  }
+  if (v != Verdict.DROP) v = emit(p, v);
+  if (v != Verdict.DROP) return;
+  countDrop(p.drop);
+  count(LaneCounter.DROPPED, 1);
+  poolPush(<u32>umemOff);
+}
+
+/** Whether a descriptor names bytes of one UMEM frame. */
+function withinFrame(umemOff: u64, len: u32): bool {
+  const frameSize = <u64>regionRowSize(RegionId.UMEM);
+  if (umemOff >= frameSize * regionCapacity(RegionId.UMEM)) return false;
+  return (umemOff & (frameSize - 1)) + len <= frameSize;
+}
+
+/** Stage the frame on the port its verdict asks for; on failure it stays ours, to be dropped. */
+function emit(p: Pkt, v: Verdict): Verdict {
+  const out = outPort(p);
+  if (!out) return drop(p, Drop.NO_TX_PORT);
+  const port = Port.at(out);
+  if (port.kind == PortKind.FRAMES && p.has(PKT_F_GSO)) return drop(p, Drop.GSO_ON_XDP);
+  if (port.kind == PortKind.FRAMES && p.has(PKT_F_PARTIAL_CSUM)) completeChecksum(p);
+  if (port.ifindex == 0) stampFrame(p);
+  else if (p.macs) copyMacs(p);
+  const umemOff = p.frame - <u32>regionBase(RegionId.UMEM);
+  if (!stageTx(port, umemOff, p.len)) return drop(p, Drop.TX_RING_FULL);
+  if (v == Verdict.PUNT) count(LaneCounter.PUNTED, 1);
+  if (p.has(PKT_F_ANSWER)) count(LaneCounter.ANSWERED, 1);
+  count(LaneCounter.TX_PACKETS, 1);
+  count(LaneCounter.TX_BYTES, p.len);
+  return v;
+}
+
+/** The link's own port where it has one, else the trunk; 0 = neither. */
+function outPort(p: Pkt): usize {
+  if (p.action != Action.HOST) {
+    const link = Link.find(p.outIfindex);
+    if (link && Link.at(link).port) return portAt(Link.at(link).port - 1);
+  }
+  return trunkPort();
+}
+
+function trunkPort(): usize {
+  for (let i: u32 = 0; i < <u32>PORT_MAX; i++) {
+    if (isAttached(i) && Port.at(portAt(i)).ifindex == 0) return portAt(i);
+  }
+  return 0;
+}
+
+function copyMacs(p: Pkt): void {
+  const eth = Eth.at(p.frame);
+  eth.copyDst(p.macs);
+  eth.copySrc(p.macs + 6);
+}
+
+/**
+ * One frame for an embedder: decided and rewritten where it lies, sent nowhere.
+ *
+ * @param inIfindex  the link it came from
+ * @param frame      linear address of the Ethernet header
+ * @returns          the Verdict; the Pkt record at PKTS_BASE holds reason, action and way out
+ */
+export function processFrame(inIfindex: u32, frame: usize, len: u32, nowMs: f64): Verdict {
+  setClock(nowMs);
+  const p = beginPkt(frame, len, inIfindex, 0);
+  const v = decide(p);
+  count(LaneCounter.RX_PACKETS, 1);
+  count(LaneCounter.RX_BYTES, len);
+  switch (v) {
+    case Verdict.DROP:
+      countDrop(p.drop);
+      count(LaneCounter.DROPPED, 1);
+      return v;
+    case Verdict.PUNT:
+      count(LaneCounter.PUNTED, 1);
+      return v;
+    default:
+      if (p.macs && !p.has(PKT_F_ANSWER)) copyMacs(p);
+      if (p.has(PKT_F_ANSWER)) count(LaneCounter.ANSWERED, 1);
+      count(LaneCounter.TX_PACKETS, 1);
+      count(LaneCounter.TX_BYTES, p.len);
+      return v;
+  }
+}

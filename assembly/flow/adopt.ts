@@ -1,0 +1,48 @@
+/**
+ * Taking over a table that an earlier agent left behind: every row is checked on its own, and a
+ * row that could not have been written whole is deleted. Nothing already flowing is disturbed.
+ */
+import { Action, CONTROL_BASE, CONTROL_FLOWS4_LIVE_OFF, CONTROL_FLOWS6_LIVE_OFF, FLOW_PROBE_MAX, LaneCounter } from '../abi';
+import { regionCapacity } from '../mem/region';
+import { count } from '../table/counters';
+import { deleteRow, findFlow, partnerOf } from './flow-table';
+import { Row, dstOff, flowRegion, isV4, rowAt, srcOff } from './row';
+import { hashTuple } from './tuple';
+
+/** Could the table have produced this row in this slot? */
+function isSound<F>(row: Row, idx: u32, mask: u32): bool {
+  if (row.action < <u8>Action.LANE || row.action > <u8>Action.UPLINK) return false;
+  const src = row.ptr + srcOff<F>();
+  const dst = row.ptr + dstOff<F>();
+  const home = hashTuple<F>(src, dst, row.ports, row.kind) & mask;
+  if (((idx - home) & mask) >= <u32>FLOW_PROBE_MAX) return false;
+  return findFlow<F>(src, dst, row.ports, row.kind) == row.ptr && partnerOf<F>(row) != 0;
+}
+
+/** @returns rows kept; the count of live rows is set anew */
+export function adoptTable<F>(): u32 {
+  const mask = regionCapacity(flowRegion<F>()) - 1;
+  const live: usize = CONTROL_BASE + (isV4<F>() ? CONTROL_FLOWS4_LIVE_OFF : CONTROL_FLOWS6_LIVE_OFF);
+  store<u32>(live, countLive<F>(mask));
+  let rejected: u32 = 0;
+  for (let idx: u32 = 0; idx <= mask; idx++) {
+    const row = rowAt<F>(idx);
+    const seq = row.seq;
+    if (seq == 0 || seq & 1 || isSound<F>(row, idx, mask)) continue;
+    deleteRow<F>(row);
+    rejected++;
+  }
+  const kept = load<u32>(live);
+  count(LaneCounter.FLOWS_ADOPTED, kept);
+  count(LaneCounter.FLOWS_REJECTED, rejected);
+  return kept;
+}
+
+function countLive<F>(mask: u32): u32 {
+  let live: u32 = 0;
+  for (let idx: u32 = 0; idx <= mask; idx++) {
+    const seq = rowAt<F>(idx).seq;
+    if (seq != 0 && !(seq & 1)) live++;
+  }
+  return live;
+}

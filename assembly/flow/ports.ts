@@ -1,0 +1,29 @@
+/**
+ * Source ports for flows whose own port would make two flows' replies indistinguishable.
+ *
+ * A bounded walk over the range from a scattered start: with half the range taken, all 64
+ * attempts fail once in 2^64 times.
+ */
+import { CONTROL_BASE, CONTROL_PORT_SEED_OFF } from '../abi';
+import { be16 } from '../mem/be';
+import { mix64 } from '../mem/hash';
+
+/** Kept below the host's own ephemeral range (net.ipv4.ip_local_port_range starts at 32768). */
+export const SNAT_PORT_FIRST: u32 = 16384;
+export const SNAT_PORT_COUNT: u32 = 16384;
+export const SNAT_PORT_TRIES: u32 = 64;
+
+if (SNAT_PORT_COUNT & (SNAT_PORT_COUNT - 1)) ERROR('the port range must be a power of two');
+
+/** A start for one flow's walk; different for every call. */
+export function firstPort(): u32 {
+  const word: usize = CONTROL_BASE + CONTROL_PORT_SEED_OFF;
+  const seed = load<u32>(word) + 1;
+  store<u32>(word, seed);
+  return <u32>mix64(seed);
+}
+
+/** The `i`-th candidate from a start, in network order; the step is odd and so visits all. */
+export function candidatePortBe(start: u32, i: u32): u16 {
+  return be16(<u16>(SNAT_PORT_FIRST + ((start + i * 9973) & (SNAT_PORT_COUNT - 1))));
+}

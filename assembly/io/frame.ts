@@ -1,0 +1,49 @@
+/** What surrounds the Ethernet frame: the trunk's stamps and AF_PACKET's virtio header. */
+import {
+  IPPROTO_TCP, IPPROTO_UDP, PKT_F_GSO, PKT_F_PARTIAL_CSUM, PortKind, STAMP_PREFIX_0,
+  STAMP_PREFIX_1, VNET_F_NEEDS_CSUM, VNET_HLEN,
+} from '../abi';
+import { Pkt } from '../pkt';
+import { checksum, udpNonZero } from '../wire/checksum';
+import { Eth } from '../wire/eth';
+import { Tcp } from '../wire/tcp';
+import { Udp } from '../wire/udp';
+import { Port } from './port';
+
+/** First two bytes of a stamp as they lie in memory. */
+const STAMP_HEAD: u16 = <u16>(STAMP_PREFIX_0 | (STAMP_PREFIX_1 << 8));
+/** Offset of gso_type within virtio_net_hdr; 0 = VIRTIO_NET_HDR_GSO_NONE. */
+const VNET_GSO_TYPE_OFF: usize = 1;
+
+/** The link a frame on the trunk came from; 0 when it carries no stamp. */
+export function stampOf(p: Pkt): u32 {
+  const eth = Eth.at(p.frame);
+  return p.len >= 14 && eth.srcHeadBe == STAMP_HEAD ? eth.srcTailBe : 0;
+}
+
+/** Address a frame to the trunk's program: the way out, and what to do there. */
+export function stampFrame(p: Pkt): void {
+  const eth = Eth.at(p.frame);
+  eth.setDstBe(STAMP_HEAD, p.outIfindex);
+  eth.setSrcBe(STAMP_HEAD, p.action);
+  if (p.port == 0 || Port.at(p.port).kind != PortKind.VNET) clearVnetHeader(p);
+}
+
+/** Learn from the virtio header what the frame itself does not show. */
+export function readVnetHeader(p: Pkt): void {
+  const header: usize = p.frame - VNET_HLEN;
+  if (load<u8>(header) & VNET_F_NEEDS_CSUM) p.mark(PKT_F_PARTIAL_CSUM);
+  if (load<u8>(header, VNET_GSO_TYPE_OFF) != 0) p.mark(PKT_F_GSO);
+}
+
+/** A frame that came without a virtio header and may leave with one: nothing is left to do. */
+export function clearVnetHeader(p: Pkt): void {
+  memory.fill(p.frame - VNET_HLEN, 0, VNET_HLEN);
+}
+
+/** Sum what the device would have summed: the field holds the pseudo-header's sum already. */
+export function completeChecksum(p: Pkt): void {
+  const len = p.len - p.l4;
+  if (p.proto == IPPROTO_TCP) Tcp.at(p.l4Ptr).setChecksumBe(checksum(p.l4Ptr, len));
+  if (p.proto == IPPROTO_UDP) Udp.at(p.l4Ptr).setChecksumBe(udpNonZero(checksum(p.l4Ptr, len)));
+}

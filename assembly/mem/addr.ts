@@ -1,0 +1,32 @@
+/**
+ * 16-byte addresses in memory: IPv6 as it is, IPv4 in mapped form (::ffff:a.b.c.d, RFC 4291
+ * 2.5.5.2), so that tables need one key form. Bytes stay in network order.
+ */
+import { be64 } from './be';
+
+/** Second 64-bit word's low half of a mapped address, as loaded little-endian. */
+export const MAPPED_PREFIX: u32 = 0xffff0000;
+
+/** Store IPv4 address `addrBe` at `ptr` in mapped form. */
+export function storeMapped(ptr: usize, addrBe: u32): void {
+  store<u64>(ptr, 0);
+  store<u64>(ptr, (<u64>addrBe << 32) | MAPPED_PREFIX, 8);
+}
+
+export function copyAddr(to: usize, from: usize): void {
+  store<u64>(to, load<u64>(from));
+  store<u64>(to, load<u64>(from, 8), 8);
+}
+
+export function addrEquals(a: usize, b: usize): bool {
+  return load<u64>(a) == load<u64>(b) && load<u64>(a, 8) == load<u64>(b, 8);
+}
+
+export function addrIsZero(a: usize): bool {
+  return (load<u64>(a) | load<u64>(a, 8)) == 0;
+}
+
+/** Mask of the first `bits` (0..64) bits of a network-order word as loaded. */
+export function prefixMask(bits: u32): u64 {
+  return bits == 0 ? 0 : be64(~(<u64>0) << (64 - bits));
+}

@@ -1,0 +1,146 @@
+/**
+ * Pkt: what is known of one frame in flight. 128 bytes, reused for every frame; a field is valid
+ * only from the stage that writes it on.
+ *
+ *   field                      written by        valid
+ *   frame len inIfindex port   engine            always
+ *   l3 etherType flags         parse             always after parse
+ *   src dst proto l4 ports     parse             PKT_F_IPV4 or PKT_F_IPV6; ports: TCP, UDP, echo,
+ *                                                and not PKT_F_LATER_FRAGMENT
+ *   link                       classify          always after classify
+ *   row tally                  flow-lookup,      0 = no row
+ *                              flow-create
+ *   service backend newX       service           always after service
+ *   action outIfindex macs     route, nat        verdict TX
+ *   drop                       any               verdict DROP
+ */
+import {
+  Action, Drop, PKT_ACTION_OFF, PKT_BACKEND_OFF, PKT_DROP_OFF, PKT_DST_OFF, PKT_ETHER_TYPE_OFF,
+  PKT_FLAGS_OFF, PKT_FRAME_OFF, PKT_IN_IFINDEX_OFF, PKT_L3_OFF, PKT_L4_OFF, PKT_LEN_OFF,
+  PKT_LINK_OFF, PKT_NEW_DST_OFF, PKT_NEW_PORTS_OFF, PKT_NEW_SRC_OFF, PKT_OUT_IFINDEX_OFF,
+  PKT_PORTS_OFF, PKT_PORT_OFF, PKT_PROTO_OFF, PKT_ROW_OFF, PKT_SERVICE_OFF, PKT_SIZE, PKT_SRC_OFF,
+  PKT_TALLY_OFF, PKT_TCP_FLAGS_OFF, PKTS_BYTES, PKT_MACS_OFF, BURST_MAX, IPPROTO_TCP, IPPROTO_UDP, PKT_F_ECHO, PKT_F_FRAGMENT,
+  PKT_NO_SERVICE, Verdict,
+} from './abi';
+
+@unmanaged
+@final
+export class Pkt {
+  frame: u32;
+  len: u32;
+  inIfindex: u32;
+  outIfindex: u32;
+  l3: u16;
+  l4: u16;
+  etherType: u16;
+  proto: u8;
+  tcpFlags: u8;
+  flags: u16;
+  action: u8;
+  drop: u8;
+  /** Source port low, destination port high, each in network order; echo: the identifier twice. */
+  ports: u32;
+  srcHi: u64;
+  srcLo: u64;
+  dstHi: u64;
+  dstLo: u64;
+  row: u32;
+  tally: u32;
+  link: u32;
+  port: u32;
+  service: u32;
+  backend: u32;
+  newSrcHi: u64;
+  newSrcLo: u64;
+  newDstHi: u64;
+  newDstLo: u64;
+  newPorts: u32;
+  /** Address of the next hop's MACs (destination, source); 0 = the kernel knows them. */
+  macs: u32;
+
+  /** Address of the IP or ARP header. */
+  @inline get l3Ptr(): usize {
+    return this.frame + this.l3;
+  }
+
+  /** Address of the transport header; meaningful when `l4` is not 0. */
+  @inline get l4Ptr(): usize {
+    return this.frame + this.l4;
+  }
+
+  /** Address of the 16-byte source address. */
+  @inline get srcPtr(): usize {
+    return changetype<usize>(this) + PKT_SRC_OFF;
+  }
+
+  @inline get dstPtr(): usize {
+    return changetype<usize>(this) + PKT_DST_OFF;
+  }
+
+  @inline get newSrcPtr(): usize {
+    return changetype<usize>(this) + PKT_NEW_SRC_OFF;
+  }
+
+  @inline get newDstPtr(): usize {
+    return changetype<usize>(this) + PKT_NEW_DST_OFF;
+  }
+
+  @inline has(flag: i32): bool {
+    return (<i32>this.flags & flag) != 0;
+  }
+
+  @inline mark(flag: i32): void {
+    this.flags |= <u16>flag;
+  }
+
+  @inline get isService(): bool {
+    return this.service != PKT_NO_SERVICE;
+  }
+
+  /** Whether the packet belongs to a conversation that flow rows can describe. */
+  get isTracked(): bool {
+    if (this.has(PKT_F_FRAGMENT)) return false;
+    return this.proto == IPPROTO_TCP || this.proto == IPPROTO_UDP || this.has(PKT_F_ECHO);
+  }
+}
+
+/** Name the reason and end the packet's way. */
+export function drop(p: Pkt, reason: Drop): Verdict {
+  p.drop = <u8>reason;
+  return Verdict.DROP;
+}
+
+/** Name the way out and end the packet's way through the stages. */
+export function send(p: Pkt, action: Action, outIfindex: u32): Verdict {
+  p.action = <u8>action;
+  p.outIfindex = outIfindex;
+  return Verdict.TX;
+}
+
+if (offsetof<Pkt>('frame') != PKT_FRAME_OFF) ERROR('Pkt.frame');
+if (offsetof<Pkt>('len') != PKT_LEN_OFF) ERROR('Pkt.len');
+if (offsetof<Pkt>('inIfindex') != PKT_IN_IFINDEX_OFF) ERROR('Pkt.inIfindex');
+if (offsetof<Pkt>('outIfindex') != PKT_OUT_IFINDEX_OFF) ERROR('Pkt.outIfindex');
+if (offsetof<Pkt>('l3') != PKT_L3_OFF) ERROR('Pkt.l3');
+if (offsetof<Pkt>('l4') != PKT_L4_OFF) ERROR('Pkt.l4');
+if (offsetof<Pkt>('etherType') != PKT_ETHER_TYPE_OFF) ERROR('Pkt.etherType');
+if (offsetof<Pkt>('proto') != PKT_PROTO_OFF) ERROR('Pkt.proto');
+if (offsetof<Pkt>('tcpFlags') != PKT_TCP_FLAGS_OFF) ERROR('Pkt.tcpFlags');
+if (offsetof<Pkt>('flags') != PKT_FLAGS_OFF) ERROR('Pkt.flags');
+if (offsetof<Pkt>('action') != PKT_ACTION_OFF) ERROR('Pkt.action');
+if (offsetof<Pkt>('drop') != PKT_DROP_OFF) ERROR('Pkt.drop');
+if (offsetof<Pkt>('ports') != PKT_PORTS_OFF) ERROR('Pkt.ports');
+if (offsetof<Pkt>('srcHi') != PKT_SRC_OFF) ERROR('Pkt.srcHi');
+if (offsetof<Pkt>('dstHi') != PKT_DST_OFF) ERROR('Pkt.dstHi');
+if (offsetof<Pkt>('row') != PKT_ROW_OFF) ERROR('Pkt.row');
+if (offsetof<Pkt>('tally') != PKT_TALLY_OFF) ERROR('Pkt.tally');
+if (offsetof<Pkt>('link') != PKT_LINK_OFF) ERROR('Pkt.link');
+if (offsetof<Pkt>('port') != PKT_PORT_OFF) ERROR('Pkt.port');
+if (offsetof<Pkt>('service') != PKT_SERVICE_OFF) ERROR('Pkt.service');
+if (offsetof<Pkt>('backend') != PKT_BACKEND_OFF) ERROR('Pkt.backend');
+if (offsetof<Pkt>('newSrcHi') != PKT_NEW_SRC_OFF) ERROR('Pkt.newSrcHi');
+if (offsetof<Pkt>('newDstHi') != PKT_NEW_DST_OFF) ERROR('Pkt.newDstHi');
+if (offsetof<Pkt>('newPorts') != PKT_NEW_PORTS_OFF) ERROR('Pkt.newPorts');
+if (offsetof<Pkt>('macs') != PKT_MACS_OFF) ERROR('Pkt.macs');
+if (<i32>offsetof<Pkt>() > PKT_SIZE) ERROR('Pkt outgrew its record');
+if (PKT_SIZE * BURST_MAX > PKTS_BYTES) ERROR('PKTS is too small for a burst');

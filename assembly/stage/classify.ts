@@ -1,0 +1,38 @@
+/**
+ * Classify: which link a frame belongs to, and whether its sender may be who it says it is. A pod
+ * speaks with its own addresses only (BCP 38).
+ */
+import { Drop, LinkKind, PKT_F_IPV4, PKT_F_IPV6, Verdict } from '../abi';
+import { addrEquals } from '../mem/addr';
+import { Pkt, drop } from '../pkt';
+import { Link } from '../tables';
+import { Ipv4, ipv4IsMartian } from '../wire/ipv4';
+import { ipv6IsLinkLocal, ipv6IsMulticast, ipv6IsUnspecified } from '../wire/ipv6';
+
+/** First octet of the IPv4 groups 224/4 and of limited broadcast. */
+const IPV4_GROUP_FIRST: u8 = 224;
+
+export function classify(p: Pkt): Verdict {
+  const found = Link.find(p.inIfindex);
+  if (!found) return drop(p, Drop.UNKNOWN_LINK);
+  p.link = <u32>found;
+  const link = Link.at(found);
+  if (p.has(PKT_F_IPV4)) return classifyIpv4(p, link);
+  if (p.has(PKT_F_IPV6)) return classifyIpv6(p, link);
+  return Verdict.NONE;
+}
+
+function classifyIpv4(p: Pkt, link: Link): Verdict {
+  const ip = Ipv4.at(p.l3Ptr);
+  if (link.kind == LinkKind.POD && ip.srcBe != link.addr4Be) return drop(p, Drop.SPOOFED_SOURCE);
+  if (ipv4IsMartian(ip.srcBe)) return drop(p, Drop.MARTIAN_SOURCE);
+  return <u8>ip.dstBe >= IPV4_GROUP_FIRST ? drop(p, Drop.MULTICAST) : Verdict.NONE;
+}
+
+function classifyIpv6(p: Pkt, link: Link): Verdict {
+  const local = ipv6IsLinkLocal(p.srcPtr) || ipv6IsUnspecified(p.srcPtr);
+  if (link.kind == LinkKind.POD && !local && !addrEquals(p.srcPtr, link.addr6Ptr)) {
+    return drop(p, Drop.SPOOFED_SOURCE);
+  }
+  return ipv6IsMulticast(p.srcPtr) ? drop(p, Drop.MARTIAN_SOURCE) : Verdict.NONE;
+}

@@ -1,0 +1,215 @@
+/**
+ * Flow creation: the decision becomes two rows, one per direction, and from here on the kernel can
+ * carry it out alone.
+ */
+import {
+  Action, Drop, FLOW_DST_MAC_OFF, FLOW_F_MACS, FLOW_F_NAT, FLOW_F_REPLY, FLOW_SRC_MAC_OFF,
+  IPPROTO_TCP, IPPROTO_UDP, LaneCounter, LinkKind, PKT_F_ECHO, PKT_F_IPV4, TALLY_F_REPLY, TcpState,
+  Verdict,
+} from '../abi';
+import { evict } from '../flow/evict';
+import { NO_ROW, deleteRow, findFlow, openRow, publish, vacantFlow } from '../flow/flow-table';
+import { SNAT_PORT_TRIES, candidatePortBe, firstPort } from '../flow/ports';
+import {
+  Row, V4, V6, dstOff, isV4, newDstOff, newSrcOff, rowIdx, srcOff, tallyAt, tallyOf,
+} from '../flow/row';
+import { TCP_INVALID, nextTcpState } from '../flow/tcp-state';
+import { addrCopy, addrEq, swapPorts, unmapped } from '../flow/tuple';
+import { nowMs } from '../mem/clock';
+import { Pkt, drop } from '../pkt';
+import { count } from '../table/counters';
+import { Link, backendId, serviceId } from '../tables';
+import { addDelta, deltaAddr6, deltaU32 } from '../wire/checksum';
+import { ETH_DST_OFF, ETH_SRC_OFF } from '../wire/eth';
+
+if (FLOW_SRC_MAC_OFF != FLOW_DST_MAC_OFF + 6) ERROR('the MACs of a row lie together');
+
+export function flowCreate(p: Pkt): Verdict {
+  if (p.row || !p.isTracked) return Verdict.NONE;
+  const state = openingState(p);
+  if (state == TCP_INVALID) {
+    // A segment of no known connection goes its way untranslated, or nowhere.
+    return p.isService ? drop(p, Drop.TCP_INVALID_STATE) : Verdict.NONE;
+  }
+  return p.has(PKT_F_IPV4) ? create<V4>(p, state) : create<V6>(p, state);
+}
+
+function openingState(p: Pkt): u8 {
+  const none = <u8>TcpState.NONE;
+  return p.proto == IPPROTO_TCP ? nextTcpState(none, p.tcpFlags, false) : none;
+}
+
+function create<F>(p: Pkt, state: u8): Verdict {
+  if (!uniqueReply<F>(p)) return drop(p, Drop.NO_FREE_PORT);
+  const reply = replyRow<F>(p);
+  if (!reply) return full(p);
+  const back = Row.at(reply);
+  // Live before the other one looks for a slot: a closed slot counts as vacant.
+  publish<F>(back);
+  const original = originalRow<F>(p, state);
+  if (!original) {
+    deleteRow<F>(back);
+    return full(p);
+  }
+  const there = Row.at(original);
+  tallyOf<F>(there).setPartner(rowIdx<F>(back));
+  tallyOf<F>(back).setPartner(rowIdx<F>(there));
+  publish<F>(there);
+  p.row = <u32>original;
+  p.tally = <u32>tallyOf<F>(there).ptr;
+  tallyOf<F>(there).add(p.len, nowMs());
+  count(LaneCounter.FLOWS_CREATED, 1);
+  return Verdict.NONE;
+}
+
+/** What needs no translation needs no row. */
+function full(p: Pkt): Verdict {
+  return isTranslated(p) ? drop(p, Drop.FLOW_TABLE_FULL) : Verdict.NONE;
+}
+
+function isTranslated(p: Pkt): bool {
+  return (
+    p.newPorts != p.ports ||
+    p.newSrcLo != p.srcLo || p.newSrcHi != p.srcHi ||
+    p.newDstLo != p.dstLo || p.newDstHi != p.dstHi
+  );
+}
+
+/** Whether a reply to this flow would be taken for another flow's. */
+function replyTaken<F>(p: Pkt): bool {
+  const src = unmapped<F>(p.newDstPtr);
+  const dst = unmapped<F>(p.newSrcPtr);
+  return findFlow<F>(src, dst, swapPorts(p.newPorts), p.proto) != 0;
+}
+
+/** Give the flow another source port when its replies could not be told from another's. */
+function uniqueReply<F>(p: Pkt): bool {
+  const ownAddress = addrEq<F>(unmapped<F>(p.srcPtr), unmapped<F>(p.newSrcPtr));
+  if (ownAddress && !replyTaken<F>(p)) return true;
+  if (ownAddress) count(LaneCounter.PORT_CLASHES, 1);
+  const start = firstPort();
+  for (let i: u32 = 0; i < SNAT_PORT_TRIES; i++) {
+    const portBe = <u32>candidatePortBe(start, i);
+    p.newPorts = p.has(PKT_F_ECHO) ? portBe | (portBe << 16) : portBe | (p.newPorts & 0xffff0000);
+    if (!replyTaken<F>(p)) return true;
+  }
+  return false;
+}
+
+/** A slot for a tuple, by force if need be; its row is closed to readers. 0 = none. */
+function takeRow<F>(src: usize, dst: usize, ports: u32, kind: u32): usize {
+  let idx = vacantFlow<F>(src, dst, ports, kind);
+  if (idx == NO_ROW) {
+    if (!evict<F>(src, dst, ports, kind)) return 0;
+    idx = vacantFlow<F>(src, dst, ports, kind);
+    if (idx == NO_ROW) return 0;
+  }
+  const row = openRow<F>(idx);
+  row.setPorts(ports);
+  row.setKind(kind);
+  addrCopy<F>(row.ptr + srcOff<F>(), src);
+  addrCopy<F>(row.ptr + dstOff<F>(), dst);
+  const tally = tallyAt<F>(idx);
+  tally.setCreatedMs(nowMs());
+  tally.setLaneSeenMs(nowMs());
+  return row.ptr;
+}
+
+function originalRow<F>(p: Pkt, state: u8): usize {
+  const src = unmapped<F>(p.srcPtr);
+  const dst = unmapped<F>(p.dstPtr);
+  const taken = takeRow<F>(src, dst, p.ports, p.proto);
+  if (!taken) return 0;
+  const row = Row.at(taken);
+  translate<F>(row, unmapped<F>(p.newSrcPtr), unmapped<F>(p.newDstPtr), p.newPorts);
+  row.setInIfindex(p.inIfindex);
+  row.setAction(p.action);
+  row.setOutIfindex(p.outIfindex);
+  setNextHop(row, p.action == Action.POD ? podMacs(p.outIfindex) : p.macs);
+  const tally = tallyOf<F>(row);
+  tally.setState(state);
+  if (p.isService) {
+    tally.setServiceId(serviceId(p.service));
+    tally.setBackendId(backendId(p.backend));
+  }
+  return taken;
+}
+
+function replyRow<F>(p: Pkt): usize {
+  const src = unmapped<F>(p.newDstPtr);
+  const dst = unmapped<F>(p.newSrcPtr);
+  const taken = takeRow<F>(src, dst, swapPorts(p.newPorts), p.proto);
+  if (!taken) return 0;
+  const row = Row.at(taken);
+  translate<F>(row, unmapped<F>(p.dstPtr), unmapped<F>(p.srcPtr), swapPorts(p.ports));
+  row.setFlags(row.flags | FLOW_F_REPLY);
+  tallyOf<F>(row).setFlags(TALLY_F_REPLY);
+  // Replies may come in by another uplink than requests go out; from a pod only by its own link.
+  row.setInIfindex(p.action == Action.UPLINK ? 0 : p.outIfindex);
+  wayBack(p, row);
+  return taken;
+}
+
+/** The reply goes to where the packet came from. */
+function wayBack(p: Pkt, row: Row): void {
+  const link = Link.at(p.link);
+  row.setOutIfindex(p.inIfindex);
+  switch (<u32>link.kind) {
+    case LinkKind.POD:
+      row.setAction(Action.POD);
+      setNextHop(row, <u32>link.macPtr);
+      return;
+    case LinkKind.UPLINK:
+      row.setAction(Action.UPLINK);
+      // A frame straight from the wire still shows its last hop; one from the trunk does not.
+      if (link.port != 0) copyMacs(row, <usize>p.frame + ETH_SRC_OFF, <usize>p.frame + ETH_DST_OFF);
+      return;
+    default:
+      row.setAction(Action.HOST);
+  }
+}
+
+/** Address of the MACs of a pod link, 0 = no such link. */
+function podMacs(ifindex: u32): u32 {
+  const link = Link.find(ifindex);
+  return link ? <u32>Link.at(link).macPtr : 0;
+}
+
+/** @param macs destination and source, twelve bytes; 0 = none */
+function setNextHop(row: Row, macs: u32): void {
+  if (macs) copyMacs(row, macs, macs + 6);
+}
+
+function copyMacs(row: Row, dst: usize, src: usize): void {
+  memory.copy(row.dstMacPtr, dst, 6);
+  memory.copy(row.srcMacPtr, src, 6);
+  row.setFlags(row.flags | FLOW_F_MACS);
+}
+
+/** Write what the tuple becomes, and the checksum deltas that go with it. */
+function translate<F>(row: Row, newSrc: usize, newDst: usize, newPorts: u32): void {
+  const src = row.ptr + srcOff<F>();
+  const dst = row.ptr + dstOff<F>();
+  addrCopy<F>(row.ptr + newSrcOff<F>(), newSrc);
+  addrCopy<F>(row.ptr + newDstOff<F>(), newDst);
+  row.setNewPorts(newPorts);
+  const same = addrEq<F>(src, newSrc) && addrEq<F>(dst, newDst) && newPorts == row.ports;
+  row.setFlags(same ? 0 : FLOW_F_NAT);
+  row.setAddrDelta(isV4<F>() ? addrDelta4(src, newSrc, dst, newDst) : addrDelta6(src, newSrc, dst, newDst));
+  row.setPortDelta(portDelta(row, newPorts));
+}
+
+function addrDelta4(src: usize, newSrc: usize, dst: usize, newDst: usize): u16 {
+  return addDelta(deltaU32(load<u32>(src), load<u32>(newSrc)), deltaU32(load<u32>(dst), load<u32>(newDst)));
+}
+
+function addrDelta6(src: usize, newSrc: usize, dst: usize, newDst: usize): u16 {
+  return addDelta(deltaAddr6(src, newSrc), deltaAddr6(dst, newDst));
+}
+
+/** An echo's identifier stands in both halves but in the packet only once. */
+function portDelta(row: Row, newPorts: u32): u16 {
+  const proto = row.kind & 0xff;
+  const echo = proto != IPPROTO_TCP && proto != IPPROTO_UDP;
+  return echo ? deltaU32(row.ports & 0xffff, newPorts & 0xffff) : deltaU32(row.ports, newPorts);
+}

@@ -1,0 +1,55 @@
+/**
+ * Service: if the packet is for a frontend, which backend gets its flow. Writes where the packet
+ * is to go, translated or not. The first packet of a flow decides for all of it, as in kube-proxy.
+ */
+import {
+  CONTROL_BASE, CONTROL_NODE_ADDR4_OFF, CONTROL_NODE_ADDR6_OFF, Drop, LinkKind, PKT_F_FRAGMENT,
+  PKT_F_IPV4, PKT_NO_SERVICE, Verdict,
+} from '../abi';
+import { addrEquals, addrIsZero, copyAddr } from '../mem/addr';
+import { pickHash } from '../mem/hash';
+import { Pkt, drop } from '../pkt';
+import { Link, NO_INDEX, backendAddr, backendPortBe, findFrontend, pickBackend } from '../tables';
+
+export function service(p: Pkt): Verdict {
+  copyAddr(p.newSrcPtr, p.srcPtr);
+  copyAddr(p.newDstPtr, p.dstPtr);
+  p.newPorts = p.ports;
+  p.service = PKT_NO_SERVICE;
+  return p.isTracked ? choose(p) : untracked(p);
+}
+
+/** Whether an address belongs to a service, whatever the port. */
+function isServiceAddr(addr: usize): bool {
+  return findFrontend(addr, 0, 0) != NO_INDEX;
+}
+
+/** What no row can describe may pass by, but not to a service. */
+function untracked(p: Pkt): Verdict {
+  if (!isServiceAddr(p.dstPtr)) return Verdict.NONE;
+  return drop(p, p.has(PKT_F_FRAGMENT) ? Drop.FRAGMENT_OF_SERVICE : Drop.SERVICE_PORT_UNKNOWN);
+}
+
+function choose(p: Pkt): Verdict {
+  const portBe = <u16>(p.ports >> 16);
+  const idx = findFrontend(p.dstPtr, portBe, p.proto);
+  if (idx == NO_INDEX) {
+    return isServiceAddr(p.dstPtr) ? drop(p, Drop.SERVICE_PORT_UNKNOWN) : Verdict.NONE;
+  }
+  const backend = pickBackend(idx, pickHash(p.srcPtr, p.dstPtr, p.ports, p.proto));
+  if (backend == NO_INDEX) return drop(p, Drop.NO_BACKEND);
+  p.service = idx;
+  p.backend = backend;
+  copyAddr(p.newDstPtr, backendAddr(backend));
+  p.newPorts = (p.ports & 0xffff) | (<u32>backendPortBe(backend) << 16);
+  if (addrEquals(p.srcPtr, p.newDstPtr)) hairpin(p);
+  return Verdict.NONE;
+}
+
+/** A pod that is its own backend would answer itself: let it see the node instead. */
+function hairpin(p: Pkt): void {
+  if (Link.at(p.link).kind != LinkKind.POD) return;
+  const off = p.has(PKT_F_IPV4) ? CONTROL_NODE_ADDR4_OFF : CONTROL_NODE_ADDR6_OFF;
+  const node: usize = CONTROL_BASE + off;
+  if (!addrIsZero(node)) copyAddr(p.newSrcPtr, node);
+}
