@@ -176,6 +176,15 @@ function copyMacs(p: Pkt): void {
 }
 
 /**
+ * Parse only: what is in a frame, without deciding anything.
+ *
+ * @returns Verdict.NONE, or DROP with the reason in the Pkt record at PKTS_BASE
+ */
+export function parseFrame(frame: usize, len: u32): Verdict {
+  return parse(beginPkt(frame, len, 0, 0));
+}
+
+/**
  * One frame for an embedder: decided and rewritten where it lies, sent nowhere.
  *
  * @param inIfindex  the link it came from

@@ -13,7 +13,7 @@ import { lpmReset } from './table/lpm';
 import { poolReset } from './table/pool';
 
 export { applyDelta } from './delta';
-export { processFrame, runBurst } from './engine';
+export { parseFrame, processFrame, runBurst } from './engine';
 export { checksum } from './wire/checksum';
 export { maglevBuild, maglevPick } from './table/maglev';
 

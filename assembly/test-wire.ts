@@ -10,7 +10,7 @@ import { sumScalar, sumSimd } from './wire/checksum';
 import { Eth, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './wire/eth';
 import { Icmp } from './wire/icmp';
 import { ICMPV6_NA, ICMPV6_NS, Icmpv6 } from './wire/icmpv6';
-import { Ipv4, IPV4_OFFSET_MASK, ipv4DecrementTtl } from './wire/ipv4';
+import { Ipv4, IPV4_FLAG_MF, IPV4_OFFSET_MASK, ipv4DecrementTtl } from './wire/ipv4';
 import { Ipv6 } from './wire/ipv6';
 import {
   IPV6_WALK_F_FRAGMENT,
@@ -135,7 +135,8 @@ function parseIpv4(ptr: usize, avail: u32, out: usize): Drop {
   put(net, 8, ip.dstBe);
   put(net, 9, Ipv4.checkChecksum(ptr));
   const later = (ip.fragment & IPV4_OFFSET_MASK) != 0;
-  return parseTransport(ptr, ip.hlen, ip.totalLength, ip.proto, ip.isFragment, later, out);
+  const fragment = later || (ip.fragment & IPV4_FLAG_MF) != 0;
+  return parseTransport(ptr, ip.hlen, ip.totalLength, ip.proto, fragment, later, out);
 }
 
 function parseIpv6(ptr: usize, avail: u32, out: usize): Drop {

@@ -27,6 +27,7 @@ export const IPV4_PROTO_OFF: usize = 9;
 export const IPV4_CHECKSUM_OFF: usize = 10;
 export const IPV4_SRC_OFF: usize = 12;
 export const IPV4_DST_OFF: usize = 16;
+
 /** Header without options. */
 export const IPV4_HLEN: u32 = 20;
 const IPV4_HEAD: u32 = 0x4500_0000; // version 4, five words
@@ -94,10 +95,6 @@ export class Ipv4 {
   /** Flags and offset, host order: `IPV4_FLAG_*`, `IPV4_OFFSET_MASK`. */
   @inline get fragment(): u16 {
     return be16(load<u16>(changetype<usize>(this), IPV4_FRAGMENT_OFF));
-  }
-  /** Part of a datagram: more follow, or it is not the first. */
-  @inline get isFragment(): bool {
-    return (this.fragment & (IPV4_FLAG_MF | IPV4_OFFSET_MASK)) != 0;
   }
   @inline get ttl(): u8 {
     return load<u8>(changetype<usize>(this), IPV4_TTL_OFF);

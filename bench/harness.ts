@@ -1,0 +1,151 @@
+/**
+ * What a suite is, and how two variants are compared: sample by sample in turn, ratio pair by
+ * pair, then the median. README.md says what the numbers mean.
+ */
+import Benchmark from 'benchmark';
+import type { Scope } from './scope.js';
+
+export type Better = 'higher' | 'lower';
+
+/** One line of output. */
+export interface Result {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly better: Better;
+  /** What the ratio is taken against; null when the number stands alone. */
+  readonly against: string | null;
+  /** Median over the pairs of ours / theirs. */
+  readonly ratio: number | null;
+  readonly samples: number;
+  /** (max - min) / median of the pairs' ratios, or of the values when there is no rival. */
+  readonly spread: number;
+}
+
+/** What the runner hands to a suite. */
+export interface Context {
+  /** Pairs to take, at least five. */
+  readonly samples: number;
+  /** Shorter samples: for a look, not for a claim. */
+  readonly quick: boolean;
+  /** Whatever is made is registered here and removed whatever happens. */
+  readonly scope: Scope;
+  /** Progress, to standard error. */
+  note(message: string): void;
+}
+
+export interface Suite {
+  /** Every name its results may carry; the first is the suite's own. */
+  readonly names: readonly [string, ...string[]];
+  /** Why the suite cannot run here, or undefined when it can. */
+  missing(): Promise<string | undefined>;
+  run(context: Context): Promise<readonly Result[]>;
+}
+
+/** One sample of one variant: several numbers may come out of one run. */
+export type Sample<K extends string> = Readonly<Record<K, number>>;
+export type Sampler<K extends string> = () => Promise<Sample<K>>;
+
+/** Samples of both variants, in the order they were taken: ours[i] directly before theirs[i]. */
+export interface Pairs<K extends string> {
+  readonly ours: readonly Sample<K>[];
+  readonly theirs: readonly Sample<K>[];
+}
+
+/** What a result is called and which way is good. */
+export interface Label {
+  readonly name: string;
+  readonly unit: string;
+  readonly better: Better;
+}
+
+/** @throws RangeError on an empty list */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const upper = sorted[sorted.length >> 1];
+  const lower = sorted[(sorted.length - 1) >> 1];
+  if (upper === undefined || lower === undefined) throw new RangeError('median of no samples');
+  return (upper + lower) / 2;
+}
+
+/** Relative width of a set of samples: (max - min) / median. */
+export function spread(values: readonly number[]): number {
+  return (Math.max(...values) - Math.min(...values)) / median(values);
+}
+
+/**
+ * Take samples A B A B ...
+ *
+ * @param warmUp  take one uncounted sample of each first
+ */
+export async function comparePairs<K extends string>(
+  samplers: { ours: Sampler<K>; theirs: Sampler<K> },
+  count: number,
+  warmUp = true,
+): Promise<Pairs<K>> {
+  if (warmUp) {
+    await samplers.ours();
+    await samplers.theirs();
+  }
+  const ours: Sample<K>[] = [];
+  const theirs: Sample<K>[] = [];
+  for (let i = 0; i < count; i++) {
+    ours.push(await samplers.ours());
+    theirs.push(await samplers.theirs());
+  }
+  return { ours, theirs };
+}
+
+/** The result for one of the numbers of a comparison. */
+export function comparison<K extends string>(
+  label: Label,
+  pairs: Pairs<K>,
+  key: K,
+  against: string,
+): Result {
+  const ours = pairs.ours.map((sample) => sample[key]);
+  const ratios = pairs.theirs.map((sample, i) => (ours[i] ?? NaN) / sample[key]);
+  return {
+    ...label,
+    value: median(ours),
+    against,
+    ratio: median(ratios),
+    samples: ratios.length,
+    spread: spread(ratios),
+  };
+}
+
+/** A number that is only reported. */
+export function alone(label: Label, values: readonly number[]): Result {
+  return {
+    ...label,
+    value: median(values),
+    against: null,
+    ratio: null,
+    samples: values.length,
+    spread: spread(values),
+  };
+}
+
+/** Seconds benchmark.js spends on one sample. */
+const SAMPLE_SEC = 0.25;
+const QUICK_SAMPLE_SEC = 0.1;
+
+/**
+ * One sample by benchmark.js.
+ *
+ * @param batch  runs `opsPerBatch` operations: at least a thousand where one is shorter than a
+ *               microsecond, so that the call into WebAssembly does not count
+ * @returns      nanoseconds per operation, median of benchmark.js's own cycles
+ */
+export function measureBatch(batch: () => void, opsPerBatch: number, quick: boolean): number {
+  const bench = new Benchmark('batch', batch, {
+    maxTime: quick ? QUICK_SAMPLE_SEC : SAMPLE_SEC,
+    minTime: 0.02,
+    minSamples: 3,
+  });
+  bench.run({ async: false });
+  const failure: unknown = bench.error;
+  if (failure) throw new Error('benchmark.js: batch failed', { cause: failure });
+  return (median(bench.stats.sample) * 1e9) / opsPerBatch;
+}

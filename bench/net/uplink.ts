@@ -1,0 +1,62 @@
+/** The Sluice side of the wire suites: one node without pods (uplink-child.ts), on and off. */
+import { fileURLToPath } from 'node:url';
+import type { ServiceSpec } from '../core/cluster.js';
+import { SUBJECT_CPU } from '../pin.js';
+import type { Scope } from '../scope.js';
+import { start } from './sh.js';
+import { SERVICE, type Wire } from './wire.js';
+
+export interface UplinkDevice {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mac: string;
+}
+
+export interface UplinkSpec {
+  /** Where clients are. */
+  readonly near: UplinkDevice;
+  /** Where servers are. */
+  readonly far: UplinkDevice;
+  readonly serverMac: string;
+  readonly service: ServiceSpec;
+  /** Range that the far uplink leads to. */
+  readonly remotePods: string;
+  readonly offload: boolean;
+  readonly laneCpu: number;
+}
+
+export interface Uplink {
+  /** Attach the XDP programs: from now on Sluice forwards. */
+  on(): Promise<void>;
+  /** Take them off: the kernel's stack sees every frame again. */
+  off(): Promise<void>;
+}
+
+const CHILD = fileURLToPath(new URL('uplink-child.ts', import.meta.url));
+
+function deviceOf({ name, ifindex, mac }: UplinkDevice): UplinkDevice {
+  return { name, ifindex, mac };
+}
+
+/** @param offload  true: the kernel programs execute rows; false: every frame climbs to the lane */
+export async function startUplink(scope: Scope, wire: Wire, offload: boolean): Promise<Uplink> {
+  const { clusterIP, port, targetPort, endpoints } = SERVICE;
+  const spec: UplinkSpec = {
+    near: deviceOf(wire.d0),
+    far: deviceOf(wire.d1),
+    serverMac: wire.s0.mac,
+    service: { name: 'udp', clusterIP, protocol: 'UDP', port, targetPort, endpoints },
+    remotePods: '10.9.2.0/24',
+    offload,
+    laneCpu: SUBJECT_CPU,
+  };
+  const loader = `--import=${import.meta.resolve('tsx')}`;
+  const place = { netns: wire.d0.netns };
+  const child = start(scope, place, process.execPath, loader, CHILD, JSON.stringify(spec));
+  await child.nextLine();
+  const obey = async (word: string): Promise<void> => {
+    child.send(word);
+    await child.nextLine();
+  };
+  return { on: () => obey('on'), off: () => obey('off') };
+}

@@ -1,0 +1,67 @@
+/**
+ * What the TC programs share: headers in reach, execution of a row, the way up to the lane.
+ */
+#pragma once
+
+#include "rewrite.h"
+
+INLINE void *skb_begin(const struct __sk_buff *skb) { return (void *)(long)skb->data; }
+INLINE void *skb_end(const struct __sk_buff *skb) { return (void *)(long)skb->data_end; }
+
+/** Bring the headers into the linear part. Only small packets and odd drivers pay for the call. */
+INLINE void pull_headers(struct __sk_buff *skb) {
+  const void *begin = skb_begin(skb);
+  const void *end = skb_end(skb);
+  if (likely(begin + FRAME_HEADERS_MAX <= end)) return;
+  if (skb->len > end - begin) {
+    bpf_skb_pull_data(skb, skb->len < FRAME_HEADERS_MAX ? skb->len : FRAME_HEADERS_MAX);
+  }
+}
+
+/** Deliver into the pod behind a link. The peer's stack takes only what is addressed to it. */
+INLINE int to_pod(struct __sk_buff *skb, __u32 ifindex) {
+  if (unlikely(skb->pkt_type != PACKET_HOST)) bpf_skb_change_type(skb, PACKET_HOST);
+  return bpf_redirect_peer(ifindex, 0);
+}
+
+/** Rewrite a packet and send it where its row says. Voids packet pointers. */
+INLINE int skb_execute(struct __sk_buff *skb, const bool v6, const enum hook hook,
+                       const struct packet *p, const struct action *a) {
+  flow_tally(v6, a->idx, skb->len);
+  if (a->flags & FLOW_F_NAT) skb_l4_csum(skb, v6, p, a);
+  void *frame = skb_begin(skb);
+  if (frame + l4_off(v6) + UDP_HLEN > skb_end(skb)) return TC_ACT_SHOT;
+  write_headers(frame, v6, p, a);
+  if (a->action == ACTION_HOST) return TC_ACT_OK;
+  if (a->action == ACTION_POD && hook != HOOK_TRUNK) return to_pod(skb, a->out_ifindex);
+  if (a->flags & FLOW_F_MACS) return bpf_redirect(a->out_ifindex, 0);
+  return bpf_redirect_neigh(a->out_ifindex, NULL, 0, 0);
+}
+
+/** Write the link a frame came by where it survives the way to the lane: in its source MAC. */
+INLINE bool stamp(struct __sk_buff *skb, __u32 ifindex) {
+  void *frame = skb_begin(skb);
+  if (frame + ETH_HLEN > skb_end(skb)) return false;
+  store16(frame, ETH_SRC_OFF, STAMP_PREFIX_0 | STAMP_PREFIX_1 << 8);
+  store32(frame, ETH_SRC_OFF + 2, ifindex);
+  return true;
+}
+
+/** Send a frame up to a lane that is known to be alive. */
+INLINE int climb(struct __sk_buff *skb, const void *ctl, __u32 counter) {
+  const __u32 trunk = load32(ctl, CONTROL_TRUNK_IFINDEX_OFF);
+  if (!stamp(skb, skb->ifindex)) return TC_ACT_SHOT;
+  count(counter);
+  return bpf_redirect(trunk, 0);
+}
+
+/** Nobody decides: the host's own routes do, or nothing. */
+INLINE int lane_silent(const void *ctl) {
+  const bool closed = fail_closed(ctl);
+  count(closed ? KERNEL_COUNTER_LANE_SILENT_DROP : KERNEL_COUNTER_LANE_SILENT_PASS);
+  return closed ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+INLINE int climb_or_fail(struct __sk_buff *skb, const void *ctl, __u32 counter) {
+  return lane_alive(ctl) ? climb(skb, ctl, counter) : lane_silent(ctl);
+}

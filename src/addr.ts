@@ -1,0 +1,193 @@
+/**
+ * Addresses at the edges: text in, 16 bytes out, and back.
+ *
+ * Inside Sluice an address is 16 bytes in network order, IPv4 in its IPv4-mapped form
+ * (::ffff:a.b.c.d, RFC 4291 2.5.5.2), so that one key fits both families. The family is kept
+ * beside the bytes. Parsing is strict, because `010.1.1.1` is 8.1.1.1 to some programs and
+ * 10.1.1.1 to others, and a rule that is read two ways is a hole.
+ */
+import { isIP, isIPv4 } from 'node:net';
+import { parseCidr as parseCidrText } from 'cidr-tools';
+import { parseIp, stringifyIp } from 'ip-bigint';
+import { DataplaneError } from './errors.js';
+
+export type Family = 4 | 6;
+
+export const ADDR_SIZE = 16;
+export const MAC_SIZE = 6;
+/** Bits before an IPv4 address in its mapped form. */
+export const MAPPED_PREFIX_BITS = 96;
+
+export interface Address {
+  readonly family: Family;
+  /** 16 bytes, network order, IPv4 mapped. */
+  readonly bytes: Uint8Array;
+}
+
+export interface Cidr extends Address {
+  /** Length in the prefix's own family: 0..32 or 0..128. */
+  readonly prefixLen: number;
+}
+
+const MAPPED_MARK = 0xffffn << 32n;
+const DOTTED_QUAD = /^\d+\.\d+\.\d+\.\d+$/;
+const LEADING_ZERO = /(^|\.)0+(?=\d)/g;
+
+/** The 16 bytes of a number as ip-bigint gives it. */
+function toBytes(value: bigint, family: Family): Uint8Array {
+  const mapped = family === 4 ? value | MAPPED_MARK : value;
+  const bytes = new Uint8Array(ADDR_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, mapped >> 64n);
+  view.setBigUint64(8, BigInt.asUintN(64, mapped));
+  return bytes;
+}
+
+/** The number of 16 bytes; of an IPv4 address, its 32 bits. */
+function toNumber(address: Address): bigint {
+  const view = new DataView(address.bytes.buffer, address.bytes.byteOffset, ADDR_SIZE);
+  if (address.family === 4) return BigInt(view.getUint32(12));
+  return (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
+}
+
+/** Family 4 when the 16 bytes are an IPv4-mapped address. */
+export function familyOf(bytes: Uint8Array): Family {
+  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return 6;
+  return bytes[10] === 0xff && bytes[11] === 0xff ? 4 : 6;
+}
+
+/** Why a text is no address, in the words of a person who has to mend it. */
+function addressComplaint(text: string): string {
+  const shown = JSON.stringify(text);
+  const decimal = text.replace(LEADING_ZERO, '$1');
+  if (DOTTED_QUAD.test(text) && decimal !== text && isIPv4(decimal)) {
+    return `${shown} has an octet with a leading zero, which some programs read as octal; expected ${decimal}`;
+  }
+  if (text.includes('%')) return `${shown} names a zone; expected an address without "%"`;
+  if (text.includes('/')) return `${shown} is a prefix; expected a single IPv4 or IPv6 address`;
+  return `${shown} is not an IP address; expected one such as 192.0.2.7 or 2001:db8::7`;
+}
+
+/**
+ * Read an IPv4 or IPv6 address.
+ *
+ * An IPv4-mapped IPv6 text is the IPv4 address it stands for.
+ *
+ * @throws DataplaneError ERR_ADDRESS  leading zeros, zones, anything that is no address
+ */
+export function parseAddress(text: string): Address {
+  if (isIP(text) === 0 || text.includes('%')) {
+    throw new DataplaneError('ERR_ADDRESS', addressComplaint(text));
+  }
+  const parsed = parseIp(text);
+  const bytes = toBytes(parsed.number, parsed.version);
+  return { family: familyOf(bytes), bytes };
+}
+
+/**
+ * Read an address of a Kubernetes object the way Kubernetes does: octets with leading zeros are
+ * decimal, IPv4-mapped is IPv4.
+ *
+ * @returns undefined when it is no address at all
+ * Spec     spec/proxy.md 2.1, "malformed IPs"
+ */
+export function canonicalAddress(text: string): Address | undefined {
+  const decimal = DOTTED_QUAD.test(text) ? text.replace(LEADING_ZERO, '$1') : text;
+  if (isIP(decimal) === 0 || decimal.includes('%')) return undefined;
+  return parseAddress(decimal);
+}
+
+/** RFC 5952 text of an address; IPv4 as a dotted quad. */
+export function formatAddress(address: Address): string {
+  return stringifyIp({ number: toNumber(address), version: address.family });
+}
+
+/** `10.0.0.1:80`, `[2001:db8::1]:80`: the form endpoints are sorted by. */
+export function formatAddressPort(address: Address, port: number): string {
+  const text = formatAddress(address);
+  return address.family === 6 ? `[${text}]:${port}` : `${text}:${port}`;
+}
+
+/**
+ * Read a prefix.
+ *
+ * @throws DataplaneError ERR_ADDRESS  no prefix, or one with bits set behind its length
+ */
+export function parseCidr(text: string): Cidr {
+  const cidr = canonicalCidr(text);
+  if (cidr === undefined) {
+    const shown = JSON.stringify(text);
+    const [address = ''] = text.split('/');
+    const why =
+      address.includes('.') && isIP(address) === 0 ? `: ${addressComplaint(address)}` : '';
+    throw new DataplaneError(
+      'ERR_ADDRESS',
+      `${shown} is not a prefix; expected one such as 10.96.0.0/12 or fd00:10:96::/112${why}`,
+    );
+  }
+  const [host = ''] = text.split('/');
+  if (toNumber(parseAddress(host)) !== toNumber(cidr)) {
+    throw new DataplaneError(
+      'ERR_ADDRESS',
+      `${JSON.stringify(text)} has bits set behind its prefix length; expected ${formatCidr(cidr)}`,
+    );
+  }
+  return cidr;
+}
+
+/**
+ * Read a prefix of a Kubernetes object: host bits are cleared, as Go's ParseCIDR does.
+ *
+ * @returns undefined when it is no prefix
+ */
+export function canonicalCidr(text: string): Cidr | undefined {
+  const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text);
+  const address = match?.[1];
+  if (match === null || address === undefined || isIP(address) === 0 || address.includes('%')) {
+    return undefined;
+  }
+  const family = isIP(address) === 4 ? 4 : 6;
+  const prefixLen = Number(match[2]);
+  if (prefixLen > (family === 4 ? 32 : 128)) return undefined;
+  const bytes = toBytes(parseCidrText(text).start, family);
+  return familyOf(bytes) === family ? { family, bytes, prefixLen } : undefined;
+}
+
+export function formatCidr(cidr: Cidr): string {
+  return `${formatAddress(cidr)}/${cidr.prefixLen}`;
+}
+
+/** Prefix length over the 16 mapped bytes: IPv4 counts from 96. */
+export function mappedPrefixLen(cidr: Cidr): number {
+  return cidr.family === 4 ? MAPPED_PREFIX_BITS + cidr.prefixLen : cidr.prefixLen;
+}
+
+/** The prefix that holds one address only. */
+export function hostCidr(address: Address): Cidr {
+  return { ...address, prefixLen: address.family === 4 ? 32 : 128 };
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/**
+ * Read a MAC address such as `02:53:00:00:00:01`.
+ *
+ * @throws DataplaneError ERR_ADDRESS
+ */
+export function parseMac(text: string): Uint8Array {
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) {
+    throw new DataplaneError(
+      'ERR_ADDRESS',
+      `${JSON.stringify(text)} is not a MAC address; expected six octets such as 02:53:00:00:00:01`,
+    );
+  }
+  return Uint8Array.from(text.split(':'), (octet) => Number.parseInt(octet, 16));
+}
+
+export function formatMac(mac: Uint8Array): string {
+  return Array.from(mac, (octet) => octet.toString(16).padStart(2, '0')).join(':');
+}

@@ -1,0 +1,78 @@
+/**
+ * LINKS: who may speak on an interface and how its far end is reached.
+ */
+import {
+  LINK_ADDR4_OFF,
+  LINK_ADDR6_OFF,
+  LINK_KEY_OFF,
+  LINK_KIND_OFF,
+  LINK_MAC_OFF,
+  LINK_MTU_OFF,
+  LINK_OWN_MAC_OFF,
+  LINK_PORT_OFF,
+  LINK_SIZE,
+  LinkKind,
+  TableId,
+} from '../../assembly/abi.js';
+import type { Address } from '../addr.js';
+import type { ObjectKey } from '../model/keys.js';
+import { rowKey } from './rows.js';
+import type { PlainRow, RowKey } from './rows.js';
+
+/** What the kernel side knows of an interface. */
+interface LinkFacts {
+  readonly ifindex: number;
+  /** Our end. */
+  readonly ownMac: Uint8Array;
+  readonly mtu: number;
+  /** I/O port that reaches the interface directly; left out when the trunk does. */
+  readonly ioPort?: number;
+}
+
+export interface PodLink extends LinkFacts {
+  readonly kind: 'pod';
+  readonly pod: ObjectKey;
+  /** The pod's own interface. */
+  readonly mac: Uint8Array;
+}
+
+/** The host's stack, behind the host side of the trunk. */
+export interface HostLink extends LinkFacts {
+  readonly kind: 'host';
+}
+
+export interface UplinkLink extends LinkFacts {
+  readonly kind: 'uplink';
+  readonly name: string;
+}
+
+export type Link = PodLink | HostLink | UplinkLink;
+
+const KIND: Readonly<Record<Link['kind'], LinkKind>> = {
+  pod: LinkKind.POD,
+  host: LinkKind.HOST,
+  uplink: LinkKind.UPLINK,
+};
+
+const IPV4_IN_MAPPED_OFF = 12;
+
+export function linkKey(link: Link): RowKey {
+  return rowKey('link', String(link.ifindex));
+}
+
+/** @param addresses  the only sources the far end may use; none for host and uplinks */
+export function linkRow(link: Link, addresses: readonly Address[]): PlainRow {
+  const bytes = new Uint8Array(LINK_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(LINK_KIND_OFF, KIND[link.kind]);
+  view.setUint8(LINK_PORT_OFF, link.ioPort === undefined ? 0 : link.ioPort + 1);
+  view.setBigUint64(LINK_KEY_OFF, BigInt(link.ifindex), true);
+  view.setUint32(LINK_MTU_OFF, link.mtu, true);
+  for (const { family, bytes: address } of addresses) {
+    if (family === 4) bytes.set(address.subarray(IPV4_IN_MAPPED_OFF), LINK_ADDR4_OFF);
+    else bytes.set(address, LINK_ADDR6_OFF);
+  }
+  if (link.kind === 'pod') bytes.set(link.mac, LINK_MAC_OFF);
+  bytes.set(link.ownMac, LINK_OWN_MAC_OFF);
+  return { table: TableId.LINK, bytes };
+}

@@ -1,0 +1,288 @@
+/**
+ * The agent's configuration file.
+ *
+ * One YAML document. Every key is one row here: type, default and doc stand together, and
+ * `describeConfig` prints them. An unknown field or a bad value is one line that names file,
+ * line, document, key, value and what was expected.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { parseAddress, parseCidr } from './addr.js';
+import type { Address, Cidr } from './addr.js';
+import { DataplaneError, messageOf } from './errors.js';
+import { LOG_LEVELS } from './log.js';
+import type { LogLevel } from './log.js';
+import { check, findingAt, parsed, throwFindings } from './validate.js';
+import { readYaml } from './yaml.js';
+
+export const CONFIG_API_VERSION = 'sluice/v1alpha1';
+export const CONFIG_KIND = 'SluiceConfiguration';
+
+const ETH_HLEN = 14;
+/** Room the lane keeps before a frame (assembly/abi.ts, FRAME_HEADROOM). */
+const FRAME_ROOM = 256;
+/** IFNAMSIZ of linux/if.h, less the final zero. */
+const IFNAME_MAX = 15;
+
+/** One documented key. `shape` and `shown` are what the reference prints. */
+function row<T extends z.ZodType>(schema: T, shape: string, description: string): T {
+  return schema.meta({ shape, description });
+}
+
+/** A documented key with a default, given as it would be written in the file. */
+function rowOr<T extends z.ZodType>(schema: T, initial: z.input<T>, shape: string, doc: string) {
+  return schema.prefault(initial as never).meta({ shape, shown: initial, description: doc });
+}
+
+const onOff = z
+  .union([z.boolean(), z.enum(['on', 'off'])], { error: 'expected on or off' })
+  .transform((value) => value === true || value === 'on');
+
+const ifname = (max: number) => {
+  const error = `expected an interface name of 1 to ${max} characters without "/", ":" or spaces`;
+  return z.string({ error }).regex(new RegExp(`^[^\\s/:]{1,${max}}$`), { error });
+};
+
+const NODE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const nodeNameError = 'expected a node name: lower-case letters, digits, "-" and "."';
+const nodeName = z
+  .string({ error: nodeNameError })
+  .max(253)
+  .regex(NODE_NAME, { error: nodeNameError });
+
+const count = (min: number, max: number) => {
+  const error = `expected a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+};
+const powerOfTwo = (min: number, max: number) => {
+  const error = `expected a power of two from ${min} to ${max}`;
+  return z
+    .int({ error })
+    .min(min, { error })
+    .max(max, { error })
+    .refine((n) => n > 0 && (n & (n - 1)) === 0, { error });
+};
+
+const path = z.string().min(1, { error: 'expected a path' });
+
+const capacities = z.strictObject({
+  flows4: rowOr(powerOfTwo(1024, 1 << 24), 262144, 'rows', 'IPv4 flow rows, two a flow'),
+  flows6: rowOr(powerOfTwo(1024, 1 << 23), 65536, 'rows', 'IPv6 flow rows, two a flow'),
+  frames: rowOr(count(256, 1 << 20), 16384, 'frames', 'frames in the packet memory'),
+  frameSize: rowOr(
+    powerOfTwo(2048, 1 << 17),
+    2048,
+    'bytes',
+    'one frame; AF_XDP takes 2048 or 4096',
+  ),
+  links: rowOr(count(8, 1 << 16), 1024, 'rows', 'pod links, trunk and uplinks'),
+  frontends: rowOr(count(8, 1 << 20), 16384, 'rows', 'service addresses with their ports'),
+  services: rowOr(count(8, 1 << 20), 8192, 'rows', 'service ports, per address family'),
+  backends: rowOr(count(8, 1 << 20), 32768, 'rows', 'endpoints of all services'),
+  setEntries: rowOr(count(64, 1 << 22), 131072, 'entries', 'memberships of endpoints in services'),
+  maglevEntries: rowOr(count(1024, 1 << 26), 4194304, 'entries', 'slots of all Maglev tables'),
+  routes: rowOr(count(8, 1 << 20), 8192, 'rows', 'pods, other nodes and node addresses'),
+});
+
+const sourceSchema = z.strictObject({
+  files: row(path, 'DIR', 'folder of Kubernetes YAML or JSON, hot-reloaded; relative to this file'),
+});
+
+const trunkSchema = z.strictObject({
+  kind: rowOr(
+    z.enum(['auto', 'xdp', 'packet']),
+    'auto',
+    'auto|xdp|packet',
+    'how frames reach the lane; auto is xdp when offload is on, packet when it is off',
+  ),
+  name: rowOr(ifname(IFNAME_MAX - 1), 'slc', 'NAME', 'stem of the trunk: NAME0 and NAME1 are made'),
+});
+
+const uplinkSchema = z.strictObject({
+  name: row(ifname(IFNAME_MAX), 'IFNAME', 'interface to other nodes and clients'),
+  mode: rowOr(
+    z.enum(['auto', 'xdp', 'tc']),
+    'auto',
+    'auto|xdp|tc',
+    'hook of the uplink program; auto is xdp where the driver has it',
+  ),
+});
+
+const schema = z.strictObject({
+  apiVersion: row(z.literal(CONFIG_API_VERSION), CONFIG_API_VERSION, 'version of this format'),
+  kind: row(z.literal(CONFIG_KIND), CONFIG_KIND, 'what this file is'),
+  nodeName: row(nodeName.optional(), 'NAME', "this node's name; default the host name"),
+  source: row(sourceSchema, 'mapping', 'where Services, EndpointSlices, Nodes and Pods come from'),
+  stateDir: row(path.optional(), 'DIR', 'sockets and state; default /run/sluice/<nodeName>'),
+  pinDir: row(path.optional(), 'DIR', 'pinned BPF objects; default /sys/fs/bpf/sluice/<nodeName>'),
+  offload: rowOr(onOff, 'on', 'on|off', 'let the kernel programs execute flow rows'),
+  failMode: rowOr(
+    z.enum(['open', 'closed']),
+    'open',
+    'open|closed',
+    'what new flows meet while the lane is silent: kernel routing, or nothing',
+  ),
+  trunk: rowOr(trunkSchema, {}, 'mapping', 'the veth pair between pods and lane'),
+  uplinks: rowOr(
+    z.array(uplinkSchema),
+    [],
+    'list',
+    'interfaces to other nodes, the first one preferred',
+  ),
+  serviceCIDRs: rowOr(
+    z.array(parsed(parseCidr)),
+    [],
+    'list of CIDR',
+    'ranges of service addresses',
+  ),
+  podMTU: rowOr(count(1280, 65535), 1500, 'bytes', 'MTU of pod links'),
+  nodeAddresses: rowOr(
+    z.array(parsed(parseAddress)),
+    [],
+    'list of IP',
+    "the node's own addresses, at most one a family; default its Node's InternalIPs",
+  ),
+  capacities: rowOr(capacities, {}, 'mapping', 'how much the tables hold'),
+  cpu: row(count(0, 4095).optional(), 'CPU', 'pin the lane to this CPU; default unpinned'),
+  logLevel: rowOr(z.enum(LOG_LEVELS), 'info', LOG_LEVELS.join('|'), 'least level that is logged'),
+});
+
+type Parsed = z.output<typeof schema>;
+
+export type Capacities = z.output<typeof capacities>;
+export type UplinkConfig = z.output<typeof uplinkSchema>;
+
+/** The configuration with every default filled in and every path absolute. */
+export interface SluiceConfig {
+  readonly nodeName: string;
+  readonly source: { readonly files: string };
+  readonly stateDir: string;
+  readonly pinDir: string;
+  readonly offload: boolean;
+  readonly failMode: 'open' | 'closed';
+  readonly trunk: { readonly kind: 'xdp' | 'packet'; readonly name: string };
+  readonly uplinks: readonly UplinkConfig[];
+  readonly serviceCIDRs: readonly Cidr[];
+  readonly podMTU: number;
+  readonly nodeAddresses: readonly Address[];
+  readonly capacities: Capacities;
+  readonly cpu: number | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Rules that need more than one key: path and expectation of each broken one. */
+function crossChecks(config: Parsed): { path: PropertyKey[]; expectation: string }[] {
+  const broken: { path: PropertyKey[]; expectation: string }[] = [];
+  config.uplinks.forEach((uplink, i) => {
+    const trunkEnds = [`${config.trunk.name}0`, `${config.trunk.name}1`];
+    if (trunkEnds.includes(uplink.name)) {
+      broken.push({ path: ['uplinks', i, 'name'], expectation: 'expected no end of the trunk' });
+    }
+    if (config.uplinks.findIndex((other) => other.name === uplink.name) < i) {
+      broken.push({ path: ['uplinks', i, 'name'], expectation: 'expected each uplink once' });
+    }
+  });
+  config.nodeAddresses.forEach((address, i) => {
+    if (config.nodeAddresses.findIndex((other) => other.family === address.family) < i) {
+      broken.push({ path: ['nodeAddresses', i], expectation: 'expected one address a family' });
+    }
+  });
+  const room = config.capacities.frameSize - FRAME_ROOM - ETH_HLEN;
+  if (config.podMTU > room) {
+    const expectation = `expected at most ${room} with capacities.frameSize ${config.capacities.frameSize}`;
+    broken.push({ path: ['podMTU'], expectation });
+  }
+  return broken;
+}
+
+/** Fill in what depends on other keys. */
+function complete(parsedConfig: Parsed, hostname: string, folder: string): SluiceConfig {
+  const name = parsedConfig.nodeName ?? hostname;
+  const { kind } = parsedConfig.trunk;
+  const autoKind = parsedConfig.offload ? 'xdp' : 'packet';
+  return {
+    nodeName: name,
+    source: { files: resolve(folder, parsedConfig.source.files) },
+    stateDir: resolve(folder, parsedConfig.stateDir ?? `/run/sluice/${name}`),
+    pinDir: resolve(folder, parsedConfig.pinDir ?? `/sys/fs/bpf/sluice/${name}`),
+    offload: parsedConfig.offload,
+    failMode: parsedConfig.failMode,
+    trunk: { kind: kind === 'auto' ? autoKind : kind, name: parsedConfig.trunk.name },
+    uplinks: parsedConfig.uplinks,
+    serviceCIDRs: parsedConfig.serviceCIDRs,
+    podMTU: parsedConfig.podMTU,
+    nodeAddresses: parsedConfig.nodeAddresses,
+    capacities: parsedConfig.capacities,
+    cpu: parsedConfig.cpu,
+    logLevel: parsedConfig.logLevel,
+  };
+}
+
+/**
+ * Read a configuration.
+ *
+ * @param text      contents of the file
+ * @param file      its path: for messages, and what relative paths start from
+ * @param hostname  the node's name when the file gives none
+ * @throws DataplaneError ERR_YAML, ERR_CONFIG  one line per problem
+ */
+export function parseConfig(text: string, file: string, hostname: string): SluiceConfig {
+  const [document, second] = readYaml(text, file);
+  if (document === undefined) {
+    const what = `${file}:1:1: document 1: (empty): expected a ${CONFIG_KIND}`;
+    throw new DataplaneError('ERR_CONFIG', what);
+  }
+  if (second !== undefined) {
+    throwFindings('ERR_CONFIG', [findingAt(second, [], 'expected one document in this file')]);
+  }
+  const checked = check(schema, document);
+  if (!checked.ok) return throwFindings('ERR_CONFIG', checked.findings);
+  const broken = crossChecks(checked.value);
+  if (broken.length > 0) {
+    const findings = broken.map((b) => findingAt(document, b.path, b.expectation));
+    throwFindings('ERR_CONFIG', findings);
+  }
+  return complete(checked.value, hostname, dirname(resolve(file)));
+}
+
+/** Read a configuration from its file. @throws DataplaneError ERR_CONFIG, ERR_YAML */
+export function loadConfig(file: string, hostname: string): SluiceConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new DataplaneError('ERR_CONFIG', `cannot read ${file}: ${messageOf(cause)}`, { cause });
+  }
+  return parseConfig(text, file, hostname);
+}
+
+interface SchemaNode {
+  readonly shape?: string;
+  readonly shown?: unknown;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly items?: SchemaNode;
+  readonly required?: readonly string[];
+}
+
+function describeRows(node: SchemaNode, prefix: string): string[] {
+  return Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
+    const key = `${prefix}${name}`;
+    const inner = child.properties ? child : child.items;
+    const required = node.required?.includes(name) === true ? 'required' : '';
+    const plain = child.shown !== undefined && typeof child.shown !== 'object';
+    const initial = plain ? `default ${String(child.shown)}` : required;
+    const head = `  ${key.padEnd(26)} ${(child.shape ?? '').padEnd(20)} ${initial}`.trimEnd();
+    const nested = inner?.properties
+      ? describeRows(inner, `${key}${child.items ? '[]' : ''}.`)
+      : [];
+    return [head, `      ${child.description ?? ''}`, ...nested];
+  });
+}
+
+/** The reference of all keys that `--help` prints. */
+export function describeConfig(): string {
+  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
+  return ['Configuration file (YAML):', ...describeRows(root, '')].join('\n');
+}

@@ -1,0 +1,67 @@
+/** What the control thread and a lane say to each other. */
+import type { Capacities } from './regions.js';
+
+/** A device that a port is opened on. */
+export interface PortDevice {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly queue: number;
+}
+
+export type PortSpec =
+  | {
+      readonly kind: 'xdp';
+      /** Link of all its frames; 0 = the trunk. */
+      readonly link: number;
+      readonly device: PortDevice;
+      /** Descriptor of the device's XSKMAP. */
+      readonly xskMap: number;
+      readonly ringSize: number;
+    }
+  | {
+      readonly kind: 'packet';
+      readonly link: number;
+      readonly device: PortDevice;
+      readonly ringSize: number;
+    };
+
+/** Descriptors of the tables that the kernel programs share. They stay the control thread's. */
+export interface TableFds {
+  readonly control: number;
+  readonly counters: number;
+  readonly flows4: number;
+  readonly tally4: number;
+  readonly flows6: number;
+  readonly tally6: number;
+}
+
+/** All a lane needs to begin. */
+export interface LaneSpec {
+  readonly capacities: Capacities;
+  readonly maps: TableFds;
+  readonly ports: readonly PortSpec[];
+  readonly offload: boolean;
+  readonly failMode: 'open' | 'closed';
+  /** Host side of the trunk. */
+  readonly trunkIfindex: number;
+  readonly cpu?: number;
+  /** eventfd that wakes the lane. */
+  readonly wakeFd: number;
+  /** One i32: messages sent so far, so that a busy lane need not ask the kernel. */
+  readonly mailCount: SharedArrayBuffer;
+}
+
+export type ToLane =
+  | { readonly type: 'delta'; readonly id: number; readonly records: Uint8Array }
+  | { readonly type: 'stop' };
+
+export type FromLane =
+  | { readonly type: 'ready'; readonly adopted: boolean; readonly ports: readonly string[] }
+  | {
+      readonly type: 'applied';
+      readonly id: number;
+      readonly applied: number;
+      readonly records: Uint8Array;
+    }
+  | { readonly type: 'stopped' }
+  | { readonly type: 'failed'; readonly message: string };

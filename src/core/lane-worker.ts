@@ -1,0 +1,116 @@
+/**
+ * The worker thread that is a lane: owns the memory, maps the kernel's tables into it, opens the
+ * ports and serves them. It talks with the control thread by messages that it reads between turns.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import {
+  CONTROL_BASE,
+  CONTROL_BYTES,
+  CONTROL_FAIL_MODE_OFF,
+  CONTROL_TRUNK_IFINDEX_OFF,
+  COUNTERS_BASE,
+  COUNTERS_BYTES,
+  FailMode,
+  RegionId,
+} from '../../assembly/abi.js';
+import { DataplaneError, messageOf } from '../errors.js';
+import * as native from '../native.js';
+import { openPacketPort } from '../port/packet.js';
+import { createRingSpace } from '../port/port.js';
+import type { Port } from '../port/port.js';
+import { openXdpPort } from '../port/xdp.js';
+import { createCore } from './instance.js';
+import type { Core } from './instance.js';
+import { runLane } from './lane.js';
+import type { FromLane, LaneSpec, PortSpec, ToLane } from './lane-messages.js';
+
+/** Put the pinned tables in their place: from here on a stored row is what the kernel executes. */
+function mapTables(core: Core, spec: LaneSpec): void {
+  const { maps } = spec;
+  native.mapFd(maps.control, core.view, CONTROL_BASE, CONTROL_BYTES);
+  native.mapFd(maps.counters, core.view, COUNTERS_BASE, COUNTERS_BYTES);
+  const tables = [
+    [maps.flows4, RegionId.FLOWS4],
+    [maps.tally4, RegionId.TALLY4],
+    [maps.flows6, RegionId.FLOWS6],
+    [maps.tally6, RegionId.TALLY6],
+  ] as const;
+  for (const [fd, id] of tables) {
+    const { base, rowSize, capacity } = core.region(id);
+    native.mapFd(fd, core.view, base, rowSize * capacity);
+  }
+}
+
+function openPorts(core: Core, specs: readonly PortSpec[]): Port[] {
+  const space = createRingSpace(core);
+  const ports: Port[] = [];
+  let shareFd: number | undefined;
+  specs.forEach((spec, idx) => {
+    if (spec.kind === 'packet') {
+      ports.push(openPacketPort(core, space, { ...spec, idx }));
+      return;
+    }
+    // The trunk is a veth, which copies; uplinks may do better and share among themselves.
+    const isTrunk = spec.link === 0;
+    const share = isTrunk || shareFd === undefined ? {} : { shareFd };
+    const port = openXdpPort(core, space, { ...spec, idx, ...share });
+    if (!isTrunk) shareFd ??= port.fd;
+    ports.push(port);
+  });
+  ports.forEach((_, idx) => {
+    core.exports.attachPort(idx);
+  });
+  return ports;
+}
+
+function main(): void {
+  const control = parentPort;
+  if (!control) throw new DataplaneError('ERR_LANE', 'a lane runs in a worker thread');
+  const spec = workerData as LaneSpec;
+  const say = (message: FromLane, transfer: ArrayBuffer[] = []): void => {
+    control.postMessage(message, transfer);
+  };
+  if (spec.cpu !== undefined) native.pinThread(spec.cpu);
+  const core = createCore(spec.capacities);
+  mapTables(core, spec);
+  const adopted = core.start({ offload: spec.offload, nowMs: native.monotonicMs() });
+  core.words.setUint32(CONTROL_BASE + CONTROL_TRUNK_IFINDEX_OFF, spec.trunkIfindex, true);
+  const failMode = spec.failMode === 'open' ? FailMode.OPEN : FailMode.CLOSED;
+  core.words.setUint32(CONTROL_BASE + CONTROL_FAIL_MODE_OFF, failMode, true);
+  const ports = openPorts(core, spec.ports);
+  say({ type: 'ready', adopted, ports: ports.map((port) => port.description) });
+
+  const mailed = new Int32Array(spec.mailCount);
+  let read = 0;
+  const readMail = (): boolean => {
+    read = Atomics.load(mailed, 0);
+    for (;;) {
+      const received = receiveMessageOnPort(control) as { message: ToLane } | undefined;
+      if (!received) return true;
+      const { message } = received;
+      if (message.type === 'stop') return false;
+      const applied = core.apply(message.records);
+      const { id, records } = message;
+      say({ type: 'applied', id, applied, records }, [records.buffer as ArrayBuffer]);
+    }
+  };
+  try {
+    runLane({
+      core,
+      ports,
+      wakeFd: spec.wakeFd,
+      hasMail: () => Atomics.load(mailed, 0) !== read,
+      readMail,
+      flowSlots: Math.max(spec.capacities.flows4, spec.capacities.flows6),
+    });
+  } finally {
+    for (const port of ports) port.close();
+  }
+  say({ type: 'stopped' });
+}
+
+try {
+  main();
+} catch (thrown) {
+  parentPort?.postMessage({ type: 'failed', message: messageOf(thrown) } satisfies FromLane);
+}

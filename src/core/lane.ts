@@ -1,0 +1,65 @@
+/**
+ * The lane's loop: one crossing into WebAssembly per turn, one system call per port that the core
+ * names, and sleep when there is nothing to do.
+ */
+import { CONTROL_BASE, CONTROL_KICK_MASK_OFF, KICK_RX_SHIFT } from '../../assembly/abi.js';
+import * as native from '../native.js';
+import type { Port } from '../port/port.js';
+import type { Core } from './instance.js';
+
+/** Frames per port and turn: enough to share the crossing, few enough to answer soon. */
+const BUDGET = 64;
+/** Longest sleep: the heartbeat must stay younger than STALE_MS of instance.ts. */
+const IDLE_MS = 250;
+/** Sleep while the kernel has not sent everything yet. */
+const DRAIN_MS = 1;
+/** Every slot of the flow tables is visited once in this time. */
+const SWEEP_ROUND_MS = 10_000;
+const SWEEP_EVERY_MS = 100;
+
+export interface LaneLoop {
+  readonly core: Core;
+  readonly ports: readonly Port[];
+  /** Descriptor that is readable when the mailbox has something. */
+  readonly wakeFd: number;
+  /** Whether the mailbox may have something: cheap, asked every turn. */
+  readonly hasMail: () => boolean;
+  /** Read the mailbox. @returns false: stop */
+  readonly readMail: () => boolean;
+  /** Slots of the larger flow table. */
+  readonly flowSlots: number;
+}
+
+/** Serve until the mailbox says stop. */
+export function runLane(lane: LaneLoop): void {
+  const { core, ports, wakeFd } = lane;
+  const { exports, words } = core;
+  const fds = Int32Array.from([wakeFd, ...ports.map((port) => port.fd)]);
+  const sweepSlots = Math.ceil((lane.flowSlots * SWEEP_EVERY_MS) / SWEEP_ROUND_MS);
+  let sweptAt = native.monotonicMs();
+  for (;;) {
+    let moved = 0;
+    for (const port of ports) moved += port.pump(BUDGET);
+    const now = native.monotonicMs();
+    moved += exports.runBurst(BUDGET, now);
+    const kicks = words.getUint32(CONTROL_BASE + CONTROL_KICK_MASK_OFF, true);
+    if (kicks !== 0) kickPorts(ports, kicks);
+    if (now - sweptAt >= SWEEP_EVERY_MS) {
+      exports.sweep(now, Math.ceil((sweepSlots * (now - sweptAt)) / SWEEP_EVERY_MS));
+      sweptAt = now;
+    }
+    if (lane.hasMail() && !lane.readMail()) return;
+    if (moved !== 0) continue;
+    const draining = (kicks & ((1 << KICK_RX_SHIFT) - 1)) !== 0;
+    native.poll(fds, draining ? DRAIN_MS : IDLE_MS);
+    native.drain(wakeFd);
+  }
+}
+
+function kickPorts(ports: readonly Port[], kicks: number): void {
+  ports.forEach((port, idx) => {
+    const tx = (kicks & (1 << idx)) !== 0;
+    const rx = (kicks & (1 << (idx + KICK_RX_SHIFT))) !== 0;
+    if (tx || rx) port.kick(tx, rx);
+  });
+}

@@ -1,0 +1,98 @@
+/**
+ * What the host knows of the layout: capacities it asks for, and where the core then put things.
+ */
+import * as abi from '../../assembly/abi.js';
+
+/** Capacities of the tables; rows unless said otherwise. */
+export interface Capacities {
+  /** IPv4 and IPv6 flow rows, powers of two; a flow takes two. */
+  readonly flows4: number;
+  readonly flows6: number;
+  /** Bytes for the rings of all ports. */
+  readonly ringBytes: number;
+  readonly links: number;
+  readonly frontends: number;
+  readonly services: number;
+  readonly backends: number;
+  readonly setEntries: number;
+  readonly maglevEntries: number;
+  readonly routes: number;
+  readonly frames: number;
+  /** Bytes, a power of two. */
+  readonly frameSize: number;
+}
+
+/** Small tables for tests, captures and embedders: about 16 MiB in all. */
+export const SMALL_CAPACITIES: Capacities = {
+  flows4: 16384,
+  flows6: 4096,
+  ringBytes: 1 << 20,
+  links: 256,
+  frontends: 1024,
+  services: 1024,
+  backends: 4096,
+  setEntries: 16384,
+  maglevEntries: 1 << 20,
+  routes: 1024,
+  frames: 1024,
+  frameSize: 4096,
+};
+
+const CAPS_OFFSETS: Readonly<Record<keyof Capacities, number>> = {
+  flows4: abi.CAPS_FLOWS4_OFF,
+  flows6: abi.CAPS_FLOWS6_OFF,
+  ringBytes: abi.CAPS_RING_BYTES_OFF,
+  links: abi.CAPS_LINKS_OFF,
+  frontends: abi.CAPS_FRONTENDS_OFF,
+  services: abi.CAPS_SERVICES_OFF,
+  backends: abi.CAPS_BACKENDS_OFF,
+  setEntries: abi.CAPS_SET_ENTRIES_OFF,
+  maglevEntries: abi.CAPS_MAGLEV_ENTRIES_OFF,
+  routes: abi.CAPS_ROUTES_OFF,
+  frames: abi.CAPS_FRAMES_OFF,
+  frameSize: abi.CAPS_FRAME_SIZE_OFF,
+};
+
+/** Write what `layout` is to read. */
+export function writeCapacities(words: DataView, capacities: Capacities): void {
+  for (const [name, offset] of Object.entries(CAPS_OFFSETS)) {
+    words.setUint32(abi.CAPS_BASE + offset, capacities[name as keyof Capacities], true);
+  }
+}
+
+/** A region as the DIRECTORY has it. */
+export interface Region {
+  /** Linear address of the first row. */
+  readonly base: number;
+  /** Bytes. */
+  readonly rowSize: number;
+  /** Rows. */
+  readonly capacity: number;
+}
+
+export function readRegion(words: DataView, id: abi.RegionId): Region {
+  const entry = abi.DIRECTORY_BASE + id * abi.DIR_ENTRY_SIZE;
+  return {
+    base: words.getUint32(entry + abi.DIR_BASE_OFF, true),
+    rowSize: words.getUint32(entry + abi.DIR_ROW_SIZE_OFF, true),
+    capacity: words.getUint32(entry + abi.DIR_CAPACITY_OFF, true),
+  };
+}
+
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/**
+ * Identity of the rows that outlive an agent: every constant that places a byte of a flow row, a
+ * tally or CONTROL, hashed (FNV-1a). Tables with another identity are not ours to read.
+ */
+export function layoutHash(): number {
+  const placed = Object.entries(abi)
+    .filter(([name]) => /^(FLOW|TALLY|CONTROL|HASH)/.test(name))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  let hash = FNV_OFFSET;
+  for (const byte of new TextEncoder().encode(JSON.stringify([abi.ABI_VERSION, placed]))) {
+    hash = Math.imul(hash ^ byte, FNV_PRIME) >>> 0;
+  }
+  return hash;
+}

@@ -1,0 +1,98 @@
+/**
+ * Which program sits where. Every hook is pinned and outlives the agent; attaching again replaces
+ * the program in place.
+ */
+import { closeFd } from '../native.js';
+import { createXskMap, type Maps } from './maps.js';
+import { attachTc, attachXdp, detach, loadProgram, type ProgramName } from './programs.js';
+import type { Trunk, TrunkKind } from './trunk.js';
+import type { Uplink } from './uplink.js';
+
+export interface Hooks {
+  /** @returns descriptor of the lane side's XSKMAP, for a port; undefined for a packet trunk */
+  attachTrunk(trunk: Trunk, kind: TrunkKind): number | undefined;
+  attachPod(link: HookedLink): void;
+  detachPod(name: string): void;
+  /** @returns descriptor of the XSKMAP of an XDP uplink, and how it went, for the log */
+  attachUplink(uplink: Uplink): UplinkHook;
+  close(): void;
+}
+
+export interface HookedLink {
+  readonly name: string;
+  readonly ifindex: number;
+}
+
+export interface UplinkHook {
+  readonly xskMap: number | undefined;
+  readonly description: string;
+}
+
+/** Receive queues an XSKMAP has room for; the lane serves queue 0. */
+const XSK_QUEUES = 64;
+
+export function createHooks(maps: Maps): Hooks {
+  const { pinDir, fds } = maps;
+  const loaded = new Map<ProgramName, number>();
+  const xskMaps: number[] = [];
+
+  /** Programs without a socket map are the same for every device. */
+  const shared = (name: ProgramName): number => {
+    const known = loaded.get(name);
+    if (known !== undefined) return known;
+    const fd = loadProgram(name, fds);
+    loaded.set(name, fd);
+    return fd;
+  };
+  const tc = (name: ProgramName, direction: 'ingress' | 'egress', link: HookedLink): void => {
+    attachTc(pinDir, shared(name), direction, {
+      ifindex: link.ifindex,
+      pinName: pinOf(link.name, direction),
+    });
+  };
+  const xdp = (name: ProgramName, link: HookedLink) => {
+    const xsks = createXskMap(XSK_QUEUES);
+    xskMaps.push(xsks);
+    const program = loadProgram(name, { ...fds, xsks });
+    try {
+      const target = { ifindex: link.ifindex, pinName: pinOf(link.name, 'xdp') };
+      return { xsks, attachment: attachXdp(pinDir, program, target) };
+    } finally {
+      closeFd(program);
+    }
+  };
+
+  return {
+    attachTrunk: ({ host, lane }, kind) => {
+      tc('trunk_ingress', 'ingress', host);
+      tc('trunk_egress', 'egress', host);
+      if (kind === 'xdp') return xdp('lane_xdp', lane).xsks;
+      detach(pinDir, pinOf(lane.name, 'xdp'));
+      return undefined;
+    },
+    attachPod: (link) => {
+      tc('pod_ingress', 'ingress', link);
+    },
+    detachPod: (name) => {
+      detach(pinDir, pinOf(name, 'ingress'));
+    },
+    attachUplink: (uplink) => {
+      if (uplink.mode === 'tc') {
+        detach(pinDir, pinOf(uplink.name, 'xdp'));
+        tc('uplink_ingress', 'ingress', uplink);
+        return { xskMap: undefined, description: `${uplink.name}: TC` };
+      }
+      detach(pinDir, pinOf(uplink.name, 'ingress'));
+      const { xsks, attachment } = xdp('uplink_xdp', uplink);
+      const why = attachment.reason === undefined ? '' : ` (${attachment.reason})`;
+      return { xskMap: xsks, description: `${uplink.name}: XDP ${attachment.mode}${why}` };
+    },
+    close: () => {
+      for (const fd of [...loaded.values(), ...xskMaps]) closeFd(fd);
+    },
+  };
+}
+
+function pinOf(name: string, hook: 'ingress' | 'egress' | 'xdp'): string {
+  return `${name}-${hook}`;
+}

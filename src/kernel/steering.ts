@@ -1,0 +1,81 @@
+/**
+ * The two maps that tell the kernel programs what to send up: who may speak on a pod link, and what
+ * an uplink hands over. Written by differences, from what this object wrote and what it found.
+ */
+import { mapDelete, mapNextKey, mapUpdate } from '../native.js';
+import type { Maps } from './maps.js';
+
+/** `links` in native/bpf/maps.h: IPv4 address, flags, IPv6 address. */
+const LINKS_VALUE_SIZE = 24;
+const LINKS_ADDR6_OFF = 8;
+const IPV4_IN_MAPPED_OFF = 12;
+const U32_SIZE = 4;
+const OURS_KEY_SIZE = 24;
+
+/** Addresses a link may speak with; 16 bytes each, IPv4 in mapped form. */
+export interface Speaker {
+  readonly ifindex: number;
+  readonly ipv4: Uint8Array | undefined;
+  readonly ipv6: Uint8Array | undefined;
+}
+
+export interface Steering {
+  setSpeakers(speakers: readonly Speaker[]): void;
+  setOurs(keys: Iterable<Uint8Array>): void;
+}
+
+export function createSteering(maps: Maps): Steering {
+  const links = createMirror(maps.fds.links, U32_SIZE);
+  const ours = createMirror(maps.fds.ours, OURS_KEY_SIZE);
+  return {
+    setSpeakers: (speakers) => {
+      links.set(speakers.map((speaker) => [u32(speaker.ifindex), speakerValue(speaker)]));
+    },
+    setOurs: (keys) => {
+      ours.set([...keys].map((key) => [key, u32(1)]));
+    },
+  };
+}
+
+function speakerValue({ ipv4, ipv6 }: Speaker): Uint8Array {
+  const value = new Uint8Array(LINKS_VALUE_SIZE);
+  if (ipv4) value.set(ipv4.subarray(IPV4_IN_MAPPED_OFF));
+  if (ipv6) value.set(ipv6, LINKS_ADDR6_OFF);
+  return value;
+}
+
+function u32(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
+}
+
+interface Mirror {
+  set(wanted: readonly (readonly [Uint8Array, Uint8Array])[]): void;
+}
+
+/** What is in a map, known without asking twice: only this process writes it. */
+function createMirror(fd: number, keySize: number): Mirror {
+  const present = new Map<string, string>();
+  for (let key = mapNextKey(fd, undefined, keySize); key; key = mapNextKey(fd, key, keySize)) {
+    present.set(hex(key), '');
+  }
+  return {
+    set: (wanted) => {
+      const names = new Set(wanted.map(([key]) => hex(key)));
+      // What is to stay is written before what is to go is deleted.
+      for (const [key, value] of wanted) {
+        if (present.get(hex(key)) === hex(value)) continue;
+        mapUpdate(fd, key, value);
+        present.set(hex(key), hex(value));
+      }
+      for (const name of present.keys()) {
+        if (names.has(name)) continue;
+        mapDelete(fd, new Uint8Array(Buffer.from(name, 'hex')));
+        present.delete(name);
+      }
+    },
+  };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

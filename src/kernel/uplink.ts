@@ -1,0 +1,164 @@
+/**
+ * Uplinks: the node's own interfaces to the rest of the world. Sluice finds them, never makes them.
+ */
+import { DataplaneError } from '../errors.js';
+import { driverName } from '../native.js';
+import { type LinkAddress, Scope, listAddresses } from './address.js';
+import { canonicalText } from './inet.js';
+import { type Link, findLink, listLinks } from './link.js';
+import { isErrno } from './netlink.js';
+import type { Netns } from './netns.js';
+import { ROUTE_PROTOCOL, deleteRoute, listRoutes, replaceRoute } from './route.js';
+
+/** Where the program runs on an uplink. */
+export type UplinkMode = 'xdp' | 'tc';
+
+export interface UplinkSpec {
+  readonly name: string;
+  readonly mode: UplinkMode | 'auto';
+}
+
+export interface Uplink {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Empty when the interface has no driver that says its name. */
+  readonly driver: string;
+  readonly mode: UplinkMode;
+  /** Global ones, `address/length`. */
+  readonly addresses: readonly string[];
+}
+
+/**
+ * Drivers with native XDP and XDP_REDIRECT, so that `auto` may choose it (kernel 5.15 and later;
+ * ndo_bpf with XDP_SETUP_PROG under drivers/net). A name missing here costs speed, not function.
+ * `veth` has XDP but loses its super-frames by it.
+ */
+const XDP_DRIVERS: ReadonlySet<string> = new Set([
+  'atlantic',
+  'bnxt_en',
+  'ena',
+  'fsl_dpaa2_eth',
+  'fsl_enetc',
+  'hv_netvsc',
+  'i40e',
+  'ice',
+  'igb',
+  'igc',
+  'ixgbe',
+  'ixgbevf',
+  'mana',
+  'mlx4_en',
+  'mlx5_core',
+  'mvneta',
+  'mvpp2',
+  'nfp',
+  'nicvf',
+  'qede',
+  'sfc',
+  'st_gmac',
+  'virtio_net',
+]);
+
+/** What `auto` means on a device with this driver. */
+export function uplinkMode(asked: UplinkMode | 'auto', driver: string): UplinkMode {
+  if (asked !== 'auto') return asked;
+  return XDP_DRIVERS.has(driver) ? 'xdp' : 'tc';
+}
+
+function driverOf(net: Netns, name: string): string {
+  try {
+    return driverName(net.fd, name);
+  } catch (error) {
+    // Devices without a driver of their own (some tunnels) do not answer.
+    if (isErrno(error, 'EOPNOTSUPP')) return '';
+    throw error;
+  }
+}
+
+function isGlobal({ scope, usable }: LinkAddress): boolean {
+  return scope === Number(Scope.UNIVERSE) && usable;
+}
+
+function addressText({ address, prefixLen }: LinkAddress): string {
+  return `${address}/${prefixLen}`;
+}
+
+/**
+ * Look up an uplink.
+ *
+ * @throws DataplaneError ERR_KERNEL when there is no such interface
+ */
+export function resolveUplink(net: Netns, spec: UplinkSpec): Uplink {
+  const link = findLink(net.rtnl, spec.name);
+  if (link === undefined) {
+    const names = listLinks(net.rtnl).map(({ name }) => name);
+    throw new DataplaneError(
+      'ERR_KERNEL',
+      `uplink ${spec.name} does not exist; this node has ${names.join(', ')}`,
+    );
+  }
+  const driver = driverOf(net, spec.name);
+  const { ifindex, name, mac, mtu } = link;
+  const addresses = listAddresses(net.rtnl, ifindex).filter(isGlobal).map(addressText);
+  return { name, ifindex, mac, mtu, driver, mode: uplinkMode(spec.mode, driver), addresses };
+}
+
+/** Names of the interfaces that default routes leave by: the uplinks when none are configured. */
+export function defaultUplinks(net: Netns): string[] {
+  const indices = new Set<number>();
+  for (const { dst, ifindex } of listRoutes(net.rtnl)) {
+    if (/^(0\.0\.0\.0|::)\/0$/.test(dst) && ifindex !== undefined) indices.add(ifindex);
+  }
+  const names = [...indices].map((ifindex) => findLink(net.rtnl, ifindex)?.name);
+  return names.filter((name) => name !== undefined);
+}
+
+/** A node's address and the interface that has it. */
+export interface NodeAddress {
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly ifname: string;
+}
+
+/**
+ * The node's own global addresses.
+ *
+ * @param isOurs  interfaces to leave out: the trunk and the pod links
+ */
+export function listNodeAddresses(net: Netns, isOurs: (link: Link) => boolean): NodeAddress[] {
+  const links = new Map(listLinks(net.rtnl).map((link) => [link.ifindex, link]));
+  const found: NodeAddress[] = [];
+  for (const entry of listAddresses(net.rtnl).filter(isGlobal)) {
+    const link = links.get(entry.ifindex);
+    if (link === undefined || link.loopback || isOurs(link)) continue;
+    found.push({ address: entry.address, family: entry.family, ifname: link.name });
+  }
+  return found;
+}
+
+/** The pods of another node, and that node's address, which an uplink can reach. */
+export interface NodeRoute {
+  readonly podCidr: string;
+  readonly via: string;
+}
+
+/**
+ * Route the pods of other nodes, and none of nodes that are gone.
+ *
+ * @param wanted  every remote node's routes; what Sluice had routed besides is deleted
+ * @throws        NetlinkError when a node's address is on no link of ours
+ */
+export function setNodeRoutes(net: Netns, wanted: readonly NodeRoute[]): void {
+  const targets = new Map(wanted.map(({ podCidr, via }) => [canonicalText(podCidr), via]));
+  const present = listRoutes(net.rtnl, { protocol: ROUTE_PROTOCOL });
+  const remote = present.filter(({ via }) => via !== undefined);
+  for (const { dst, metric } of remote) {
+    if (!targets.has(dst)) deleteRoute(net.rtnl, { dst, metric });
+  }
+  for (const [dst, via] of targets) {
+    const there = remote.some((route) => route.dst === dst && route.via === via);
+    if (!there) replaceRoute(net.rtnl, { dst, via });
+  }
+}

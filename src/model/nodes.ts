@@ -1,0 +1,37 @@
+/**
+ * Nodes, projected: where the pods of other nodes are, and who this node is.
+ */
+import type { Node } from 'kubernetes-types/core/v1.js';
+import { canonicalAddress, canonicalCidr } from '../addr.js';
+import type { Address, Cidr } from '../addr.js';
+
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+
+export interface NodeRecord {
+  readonly name: string;
+  readonly podCIDRs: readonly Cidr[];
+  /** In the order of the object; the first of a family is the node's address. */
+  readonly internalIPs: readonly Address[];
+  readonly zone: string | undefined;
+  readonly ignored: readonly string[];
+}
+
+export function projectNode(node: Node): NodeRecord {
+  const ignored: string[] = [];
+  const usable = <T>(what: string, text: string, read: (text: string) => T | undefined): T[] => {
+    const value = read(text);
+    if (value !== undefined) return [value];
+    ignored.push(`${what} ${JSON.stringify(text)}`);
+    return [];
+  };
+  const { podCIDR, podCIDRs = [] } = node.spec ?? {};
+  const cidrs = podCIDRs.length > 0 ? podCIDRs : [podCIDR ?? ''].filter((text) => text !== '');
+  const addresses = (node.status?.addresses ?? []).filter((a) => a.type === 'InternalIP');
+  return {
+    name: node.metadata?.name ?? '',
+    podCIDRs: cidrs.flatMap((text) => usable('podCIDR', text, canonicalCidr)),
+    internalIPs: addresses.flatMap((a) => usable('InternalIP', a.address, canonicalAddress)),
+    zone: node.metadata?.labels?.[ZONE_LABEL],
+    ignored,
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * Services, projected to what is programmed.
+ *
+ * Spec  spec/proxy.md 2.1
+ */
+import type { Service, ServicePort } from 'kubernetes-types/core/v1.js';
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
+import { canonicalAddress } from '../addr.js';
+import type { Address, Family } from '../addr.js';
+import { objectKey, servicePortKey } from './keys.js';
+import type { ObjectKey, ServicePortKey } from './keys.js';
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+
+/** Objects that carry one of these labels belong to another proxy. */
+const FOREIGN_LABELS = [
+  'service.kubernetes.io/service-proxy-name',
+  'service.kubernetes.io/headless',
+];
+
+export interface ServicePortRecord {
+  readonly key: ServicePortKey;
+  readonly portName: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+export interface ServiceRecord {
+  readonly key: ObjectKey;
+  /** At most one address a family. */
+  readonly clusterIPs: readonly Address[];
+  readonly ports: readonly ServicePortRecord[];
+  /** internalTrafficPolicy is Local. */
+  readonly internalLocal: boolean;
+  /** Parts of the object that could not be used, for people. */
+  readonly ignored: readonly string[];
+}
+
+/** True for a Service or EndpointSlice that is another proxy's. */
+export function isForeign(meta: ObjectMeta | undefined): boolean {
+  const labels = meta?.labels ?? {};
+  return FOREIGN_LABELS.some((label) => label in labels);
+}
+
+export function protocolOf(text: string | undefined): Protocol | undefined {
+  return text === 'TCP' || text === 'UDP' || text === 'SCTP' ? text : undefined;
+}
+
+/** The address text for a family: by the index of the family, or by itself in old objects. */
+function clusterIPText(service: Service, family: Family): string | undefined {
+  const { clusterIP, clusterIPs = [], ipFamilies = [] } = service.spec ?? {};
+  const index = ipFamilies.indexOf(`IPv${family}`);
+  if (ipFamilies.length > 0) return index < 0 ? undefined : (clusterIPs[index] ?? undefined);
+  const texts = clusterIPs.length > 0 ? clusterIPs : [clusterIP ?? ''];
+  return texts.find((text) => canonicalAddress(text)?.family === family);
+}
+
+function projectPorts(
+  key: ObjectKey,
+  ports: readonly ServicePort[],
+  ignored: string[],
+): ServicePortRecord[] {
+  const known = new Map<ServicePortKey, ServicePortRecord>();
+  for (const { name: portName = '', protocol: text, port } of ports) {
+    const protocol = protocolOf(text);
+    if (protocol === undefined) {
+      ignored.push(`port ${port}: protocol ${String(text)}`);
+      continue;
+    }
+    const portKey = servicePortKey(key, portName, protocol);
+    if (known.has(portKey)) ignored.push(`port ${port}: second port named "${portName}"`);
+    else known.set(portKey, { key: portKey, portName, protocol, port });
+  }
+  return [...known.values()];
+}
+
+/**
+ * @returns undefined when nothing is programmed for the object: headless, ExternalName, or
+ *          another proxy's
+ */
+export function projectService(service: Service): ServiceRecord | undefined {
+  const { spec } = service;
+  const clusterIP = spec?.clusterIP ?? '';
+  if (clusterIP === '' || clusterIP === 'None' || spec?.type === 'ExternalName') return undefined;
+  if (isForeign(service.metadata)) return undefined;
+  const key = objectKey(service.metadata);
+  const ignored: string[] = [];
+  const clusterIPs = ([4, 6] as const).flatMap((family) => {
+    const text = clusterIPText(service, family);
+    if (text === undefined) return [];
+    const address = canonicalAddress(text);
+    if (address?.family === family) return [address];
+    ignored.push(`clusterIP ${JSON.stringify(text)}: no IPv${family} address`);
+    return [];
+  });
+  const ports = projectPorts(key, spec?.ports ?? [], ignored);
+  const internalLocal = spec?.internalTrafficPolicy === 'Local';
+  return { key, clusterIPs, ports, internalLocal, ignored };
+}

@@ -1,0 +1,145 @@
+/**
+ * EndpointSlices, projected, and the endpoints of a service port across all its slices.
+ *
+ * Spec  spec/proxy.md 2.1
+ */
+import type { Endpoint as SliceEndpoint, EndpointSlice } from 'kubernetes-types/discovery/v1.js';
+import { canonicalAddress, formatAddressPort } from '../addr.js';
+import type { Address, Family } from '../addr.js';
+import { byText, namedKey, objectKey } from './keys.js';
+import type { ObjectKey } from './keys.js';
+import { isForeign, protocolOf } from './services.js';
+import type { Protocol } from './services.js';
+
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
+/** An endpoint as a slice tells it; conditions have their defaults. */
+export interface SliceEndpointRecord {
+  readonly address: Address;
+  readonly nodeName: string | undefined;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  /** Hints; empty when the endpoint has none. */
+  readonly zones: readonly string[];
+  readonly nodes: readonly string[];
+}
+
+export interface SlicePortRecord {
+  readonly portName: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+export interface SliceRecord {
+  readonly key: ObjectKey;
+  readonly service: ObjectKey;
+  readonly family: Family;
+  readonly ports: readonly SlicePortRecord[];
+  readonly endpoints: readonly SliceEndpointRecord[];
+  readonly ignored: readonly string[];
+}
+
+/** An endpoint of one service port on this node's terms. */
+export interface Endpoint {
+  /** `ip:port`, what endpoints are told apart and sorted by. */
+  readonly key: string;
+  readonly address: Address;
+  readonly port: number;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  readonly local: boolean;
+  readonly zones: readonly string[];
+  readonly nodes: readonly string[];
+}
+
+/** Hints as newer API versions have them (KEP-3015). */
+interface NewerHints {
+  readonly forZones?: readonly { readonly name: string }[];
+  readonly forNodes?: readonly { readonly name: string }[];
+}
+
+function projectEndpoint(endpoint: SliceEndpoint, address: Address): SliceEndpointRecord {
+  const { ready, serving, terminating } = endpoint.conditions ?? {};
+  const hints: NewerHints = endpoint.hints ?? {};
+  return {
+    address,
+    nodeName: endpoint.nodeName,
+    ready: ready ?? true,
+    serving: serving ?? true,
+    terminating: terminating ?? false,
+    zones: (hints.forZones ?? []).map((zone) => zone.name),
+    nodes: (hints.forNodes ?? []).map((node) => node.name),
+  };
+}
+
+function projectSlicePorts(slice: EndpointSlice, ignored: string[]): SlicePortRecord[] {
+  return (slice.ports ?? []).flatMap(({ name: portName, port, protocol: text }) => {
+    const protocol = protocolOf(text);
+    const isNil = portName === undefined || portName === null || !port;
+    if (!isNil && protocol !== undefined) return [{ portName, protocol, port }];
+    ignored.push(`port ${String(portName)}: ${String(port)}/${String(text)}`);
+    return [];
+  });
+}
+
+/** @returns undefined for a slice without a Service, of names, or another proxy's */
+export function projectSlice(slice: EndpointSlice): SliceRecord | undefined {
+  const owner = slice.metadata?.labels?.[SERVICE_NAME_LABEL];
+  const { addressType } = slice;
+  if (owner === undefined || owner === '' || isForeign(slice.metadata)) return undefined;
+  if (addressType !== 'IPv4' && addressType !== 'IPv6') return undefined;
+  const family: Family = addressType === 'IPv4' ? 4 : 6;
+  const ignored: string[] = [];
+  const endpoints = slice.endpoints.flatMap((endpoint) => {
+    const [text] = endpoint.addresses;
+    if (text === undefined) return [];
+    const address = canonicalAddress(text);
+    if (address?.family === family) return [projectEndpoint(endpoint, address)];
+    ignored.push(`endpoint ${JSON.stringify(text)}: no ${addressType} address`);
+    return [];
+  });
+  return {
+    key: objectKey(slice.metadata),
+    service: namedKey(slice.metadata?.namespace, owner),
+    family,
+    ports: projectSlicePorts(slice, ignored),
+    endpoints,
+    ignored,
+  };
+}
+
+/** How much a copy of an endpoint is to be believed: more is better, terminating is worst. */
+function standing(endpoint: Endpoint): number {
+  const { terminating, ready, serving, local } = endpoint;
+  return (terminating ? 0 : 8) + (ready ? 4 : 0) + (serving ? 2 : 0) + (local ? 1 : 0);
+}
+
+/**
+ * The endpoints of a service port: all slices together, each `ip:port` once, sorted by it.
+ *
+ * Of copies in several slices the one that is not terminating wins, then the ready, serving,
+ * local one; the order of slices never counts, because `slices` is taken in the order of keys.
+ */
+export function mergeEndpoints(
+  slices: Iterable<SliceRecord>,
+  port: { readonly portName: string; readonly protocol: Protocol },
+  family: Family,
+  nodeName: string,
+): Endpoint[] {
+  const merged = new Map<string, Endpoint>();
+  for (const slice of [...slices].sort((a, b) => byText(a.key, b.key))) {
+    if (slice.family !== family) continue;
+    for (const own of slice.ports) {
+      if (own.portName !== port.portName || own.protocol !== port.protocol) continue;
+      for (const { nodeName: place, ...record } of slice.endpoints) {
+        const key = formatAddressPort(record.address, own.port);
+        const endpoint = { ...record, key, port: own.port, local: place === nodeName };
+        const known = merged.get(key);
+        if (!known || standing(endpoint) > standing(known)) merged.set(key, endpoint);
+      }
+    }
+  }
+  return [...merged.values()].sort((a, b) => byText(a.key, b.key));
+}

@@ -1,0 +1,180 @@
+/** Flows as people want to see them, read from the pinned rows and tallies. */
+import {
+  Action,
+  FLOW4_DST_OFF,
+  FLOW4_NEW_DST_OFF,
+  FLOW4_NEW_SRC_OFF,
+  FLOW4_SRC_OFF,
+  FLOW6_DST_OFF,
+  FLOW6_NEW_DST_OFF,
+  FLOW6_NEW_SRC_OFF,
+  FLOW6_SRC_OFF,
+  FLOW_ACTION_OFF,
+  FLOW_NEW_PORTS_OFF,
+  FLOW_OUT_IFINDEX_OFF,
+  FLOW_PORTS_OFF,
+  FLOW_PROTO_OFF,
+  FLOW_SEQ_OFF,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  TALLY_CREATED_MS_OFF,
+  TALLY_FLAGS_OFF,
+  TALLY_F_REPLY,
+  TALLY_KERNEL_BYTES_OFF,
+  TALLY_KERNEL_PACKETS_OFF,
+  TALLY_KERNEL_SEEN_NS_OFF,
+  TALLY_LANE_BYTES_OFF,
+  TALLY_LANE_PACKETS_OFF,
+  TALLY_LANE_SEEN_MS_OFF,
+  TALLY_PARTNER_OFF,
+  TALLY_SIZE,
+  TALLY_STATE_OFF,
+  TcpState,
+} from '../../assembly/abi.js';
+import { formatAddressPort } from '../addr.js';
+import type { Family } from '../addr.js';
+import * as native from '../native.js';
+import { mapPinned } from './tables.js';
+import type { MappedArray } from './tables.js';
+
+/** One direction's counters. */
+export interface Tally {
+  readonly kernelPackets: number;
+  readonly kernelBytes: number;
+  readonly lanePackets: number;
+  readonly laneBytes: number;
+}
+
+export interface Flow {
+  readonly protocol: string;
+  /** `address:port` as the originator sent it; for echo the port is the identifier. */
+  readonly from: string;
+  readonly to: string;
+  /** After translation; the same when there is none. */
+  readonly translatedFrom: string;
+  readonly translatedTo: string;
+  readonly action: string;
+  readonly outIfindex: number;
+  /** TCP only. */
+  readonly state: string | undefined;
+  readonly original: Tally;
+  readonly reply: Tally;
+  /** Since creation, and since the last packet either way; milliseconds. */
+  readonly ageMs: number;
+  readonly idleMs: number;
+}
+
+interface Offsets {
+  readonly family: Family;
+  readonly src: number;
+  readonly dst: number;
+  readonly newSrc: number;
+  readonly newDst: number;
+}
+
+const V4: Offsets = {
+  family: 4,
+  src: FLOW4_SRC_OFF,
+  dst: FLOW4_DST_OFF,
+  newSrc: FLOW4_NEW_SRC_OFF,
+  newDst: FLOW4_NEW_DST_OFF,
+};
+const V6: Offsets = {
+  family: 6,
+  src: FLOW6_SRC_OFF,
+  dst: FLOW6_DST_OFF,
+  newSrc: FLOW6_NEW_SRC_OFF,
+  newDst: FLOW6_NEW_DST_OFF,
+};
+
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  [IPPROTO_TCP]: 'TCP',
+  [IPPROTO_UDP]: 'UDP',
+  [IPPROTO_ICMP]: 'ICMP',
+  [IPPROTO_ICMPV6]: 'ICMPv6',
+};
+const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+const ADDR_SIZE: Readonly<Record<Family, number>> = { 4: 4, 6: 16 };
+
+/** All flows of the node, original directions only; each names its reply's counters too. */
+export function readFlows(pinDir: string): Flow[] {
+  const rows4 = mapPinned(pinDir, 'flows4');
+  const tally4 = mapPinned(pinDir, 'tally4');
+  const rows6 = mapPinned(pinDir, 'flows6');
+  const tally6 = mapPinned(pinDir, 'tally6');
+  return [...readTable(rows4, tally4, V4), ...readTable(rows6, tally6, V6)];
+}
+
+function* readTable(rows: MappedArray, tallies: MappedArray, offsets: Offsets): Generator<Flow> {
+  const now = native.monotonicMs();
+  for (let idx = 0; idx < rows.rows; idx++) {
+    const at = idx * rows.rowSize;
+    const seq = rows.words.getUint32(at + FLOW_SEQ_OFF, true);
+    if (seq === 0 || seq % 2 === 1) continue;
+    const tallyAt = idx * TALLY_SIZE;
+    if (tallies.words.getUint8(tallyAt + TALLY_FLAGS_OFF) & TALLY_F_REPLY) continue;
+    const flow = readFlow(rows, tallies, idx, offsets, now);
+    // A row that changed while it was read is another flow by now.
+    if (rows.words.getUint32(at + FLOW_SEQ_OFF, true) === seq) yield flow;
+  }
+}
+
+function readFlow(
+  rows: MappedArray,
+  tallies: MappedArray,
+  idx: number,
+  offsets: Offsets,
+  now: number,
+): Flow {
+  const at = idx * rows.rowSize;
+  const tallyAt = idx * TALLY_SIZE;
+  const partner = tallies.words.getUint32(tallyAt + TALLY_PARTNER_OFF, true);
+  const replyAt = partner < tallies.rows ? partner * TALLY_SIZE : tallyAt;
+  const proto = rows.words.getUint8(at + FLOW_PROTO_OFF);
+  const end = (addressOff: number, portsOff: number, half: 0 | 2): string => {
+    const address = rows.bytes.subarray(at + addressOff, at + addressOff + ADDR_SIZE[offsets.family]);
+    const port = rows.words.getUint16(at + portsOff + half, false);
+    return endpoint(address, offsets.family, port);
+  };
+  const state = tallies.words.getUint8(tallyAt + TALLY_STATE_OFF);
+  const u32ms = Math.floor(now) >>> 0;
+  const idle = [tallyAt, replyAt].map((where) => idleMs(tallies.words, where, now));
+  return {
+    protocol: PROTOCOLS[proto] ?? String(proto),
+    from: end(offsets.src, FLOW_PORTS_OFF, 0),
+    to: end(offsets.dst, FLOW_PORTS_OFF, 2),
+    translatedFrom: end(offsets.newSrc, FLOW_NEW_PORTS_OFF, 0),
+    translatedTo: end(offsets.newDst, FLOW_NEW_PORTS_OFF, 2),
+    action: Action[rows.words.getUint8(at + FLOW_ACTION_OFF)] ?? 'NONE',
+    outIfindex: rows.words.getUint32(at + FLOW_OUT_IFINDEX_OFF, true),
+    state: proto === IPPROTO_TCP ? TcpState[state] : undefined,
+    original: readTally(tallies.words, tallyAt),
+    reply: readTally(tallies.words, replyAt),
+    ageMs: (u32ms - tallies.words.getUint32(tallyAt + TALLY_CREATED_MS_OFF, true)) >>> 0,
+    idleMs: Math.min(...idle),
+  };
+}
+
+function endpoint(address: Uint8Array, family: Family, port: number): string {
+  const bytes = family === 6 ? address.slice() : Uint8Array.of(...MAPPED, ...address);
+  return formatAddressPort({ bytes, family }, port);
+}
+
+function readTally(words: DataView, at: number): Tally {
+  const u64 = (offset: number): number => Number(words.getBigUint64(at + offset, true));
+  return {
+    kernelPackets: u64(TALLY_KERNEL_PACKETS_OFF),
+    kernelBytes: u64(TALLY_KERNEL_BYTES_OFF),
+    lanePackets: u64(TALLY_LANE_PACKETS_OFF),
+    laneBytes: u64(TALLY_LANE_BYTES_OFF),
+  };
+}
+
+function idleMs(words: DataView, at: number, now: number): number {
+  const lane = ((Math.floor(now) >>> 0) - words.getUint32(at + TALLY_LANE_SEEN_MS_OFF, true)) >>> 0;
+  const seenNs = words.getBigUint64(at + TALLY_KERNEL_SEEN_NS_OFF, true);
+  const kernel = seenNs === 0n ? Infinity : Math.max(0, now - Number(seenNs / 1_000_000n));
+  return Math.round(Math.min(lane, kernel));
+}

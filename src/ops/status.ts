@@ -1,0 +1,35 @@
+/** What `sluice status` tells: the tables first, which need no agent, then the agent's own words. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { STATUS_FILE } from '../agent/status-file.js';
+import type { AgentStatus } from '../agent/status-file.js';
+import type { SluiceConfig } from '../config.js';
+import { readCounters, readLaneState } from './tables.js';
+import type { Counters, LaneState } from './tables.js';
+
+export interface Status {
+  readonly nodeName: string;
+  readonly lane: LaneState;
+  readonly counters: Counters;
+  /** As the agent left it last; undefined before its first pass. */
+  readonly agent: AgentStatus | undefined;
+}
+
+/** @throws DataplaneError ERR_STATE when no agent has run on this node */
+export function readStatus(config: SluiceConfig): Status {
+  return {
+    nodeName: config.nodeName,
+    lane: readLaneState(config.pinDir),
+    counters: readCounters(config.pinDir),
+    agent: readAgent(join(config.stateDir, STATUS_FILE)),
+  };
+}
+
+function readAgent(file: string): AgentStatus | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as AgentStatus;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

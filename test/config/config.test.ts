@@ -1,0 +1,193 @@
+import test from 'ava';
+import { formatAddress, formatCidr } from '../../src/addr.js';
+import { describeConfig, loadConfig, parseConfig } from '../../src/config.js';
+
+const HEAD =
+  'apiVersion: sluice/v1alpha1\nkind: SluiceConfiguration\nsource:\n  files: manifests\n';
+const FILE = '/etc/sluice/agent.yaml';
+
+function parse(more = '') {
+  return parseConfig(HEAD + more, FILE, 'node-a');
+}
+
+test('config: a file with the required keys only is complete', (t) => {
+  t.deepEqual(parse(), {
+    nodeName: 'node-a',
+    source: { files: '/etc/sluice/manifests' },
+    stateDir: '/run/sluice/node-a',
+    pinDir: '/sys/fs/bpf/sluice/node-a',
+    offload: true,
+    failMode: 'open',
+    trunk: { kind: 'xdp', name: 'slc' },
+    uplinks: [],
+    serviceCIDRs: [],
+    podMTU: 1500,
+    nodeAddresses: [],
+    capacities: {
+      flows4: 262144,
+      flows6: 65536,
+      frames: 16384,
+      frameSize: 2048,
+      links: 1024,
+      frontends: 16384,
+      services: 8192,
+      backends: 32768,
+      setEntries: 131072,
+      maglevEntries: 4194304,
+      routes: 8192,
+    },
+    cpu: undefined,
+    logLevel: 'info',
+  });
+});
+
+test('config: every key is read', (t) => {
+  const config = parse(`
+nodeName: other.example
+stateDir: /var/lib/sluice
+pinDir: /sys/fs/bpf/x
+offload: on
+failMode: closed
+trunk: {kind: packet, name: tr}
+uplinks: [{name: eth0, mode: tc}, {name: eth1}]
+serviceCIDRs: [10.96.0.0/12, 'fd00:10:96::/112']
+podMTU: 1400
+nodeAddresses: [192.0.2.1, '2001:db8::1']
+capacities: {flows4: 1024}
+cpu: 1
+logLevel: debug
+`);
+  t.is(config.nodeName, 'other.example');
+  t.is(config.stateDir, '/var/lib/sluice');
+  t.is(config.pinDir, '/sys/fs/bpf/x');
+  t.is(config.failMode, 'closed');
+  t.deepEqual(config.trunk, { kind: 'packet', name: 'tr' });
+  t.deepEqual(config.uplinks, [
+    { name: 'eth0', mode: 'tc' },
+    { name: 'eth1', mode: 'auto' },
+  ]);
+  t.deepEqual(config.serviceCIDRs.map(formatCidr), ['10.96.0.0/12', 'fd00:10:96::/112']);
+  t.is(config.podMTU, 1400);
+  t.deepEqual(config.nodeAddresses.map(formatAddress), ['192.0.2.1', '2001:db8::1']);
+  t.is(config.capacities.flows4, 1024);
+  t.is(config.capacities.flows6, 65536);
+  t.is(config.cpu, 1);
+  t.is(config.logLevel, 'debug');
+});
+
+test('config: on, off, yes and no are what YAML 1.1 makes of them', (t) => {
+  for (const [text, value] of [
+    ['on', true],
+    ['off', false],
+    ['"off"', false],
+    ['no', false],
+  ] as const) {
+    t.is(parse(`offload: ${text}\n`).offload, value, text);
+  }
+});
+
+test('config: the trunk follows offload unless it is chosen', (t) => {
+  t.is(parse('offload: off\n').trunk.kind, 'packet');
+  t.is(parse('offload: off\ntrunk: {kind: xdp}\n').trunk.kind, 'xdp');
+});
+
+/** What is wrong, and the whole line that says so. */
+const BAD: [string, string][] = [
+  [
+    'trunk:\n  knd: xdp\n',
+    ':6:8: document 1: trunk.knd: "xdp": unknown field; expected one of kind, name',
+  ],
+  [
+    'trunk: {kind: xpd}\n',
+    ':5:15: document 1: trunk.kind: "xpd": expected one of auto, xdp, packet',
+  ],
+  ['offload: maybe\n', ':5:10: document 1: offload: "maybe": expected on or off'],
+  [
+    'podMTU: "1500"\n',
+    ':5:9: document 1: podMTU: "1500": expected a whole number from 1280 to 65535',
+  ],
+  [
+    'podMTU: 9000\n',
+    ':5:9: document 1: podMTU: 9000: expected at most 1778 with capacities.frameSize 2048',
+  ],
+  ['failMode: shut\n', ':5:11: document 1: failMode: "shut": expected one of open, closed'],
+  [
+    'uplinks:\n  - mode: tc\n',
+    ':6:5: document 1: uplinks[0].name: (missing): expected an interface name of 1 to 15 characters without "/", ":" or spaces',
+  ],
+  [
+    'uplinks: [{name: e0}, {name: e0}]\n',
+    ':5:30: document 1: uplinks[1].name: "e0": expected each uplink once',
+  ],
+  [
+    'uplinks: [{name: slc0}]\n',
+    ':5:18: document 1: uplinks[0].name: "slc0": expected no end of the trunk',
+  ],
+  [
+    'nodeAddresses: [010.0.0.1]\n',
+    ':5:17: document 1: nodeAddresses[0]: "010.0.0.1": has an octet with a leading zero, which some programs read as octal; expected 10.0.0.1',
+  ],
+  [
+    'nodeAddresses: [192.0.2.1, 192.0.2.2]\n',
+    ':5:28: document 1: nodeAddresses[1]: "192.0.2.2": expected one address a family',
+  ],
+  [
+    'serviceCIDRs: [10.96.0.1/12]\n',
+    ':5:16: document 1: serviceCIDRs[0]: "10.96.0.1/12": has bits set behind its prefix length; expected 10.96.0.0/12',
+  ],
+  [
+    'capacities: {flows4: 1000}\n',
+    ':5:22: document 1: capacities.flows4: 1000: expected a power of two from 1024 to 16777216',
+  ],
+  ['cpu: 1.5\n', ':5:6: document 1: cpu: 1.5: expected a whole number from 0 to 4095'],
+  [
+    'nodeName: no\n',
+    ':5:11: document 1: nodeName: false: expected a node name: lower-case letters, digits, "-" and "."',
+  ],
+  [
+    'logLevel: loud\n',
+    ':5:11: document 1: logLevel: "loud": expected one of trace, debug, info, warn, error, fatal',
+  ],
+  ['cpu: 1\ncpu: 2\n', ':6:1: document 1: not YAML: Map keys must be unique'],
+  ['---\nx: 1\n', ':6:1: document 2: {"x":1}: expected one document in this file'],
+];
+
+for (const [more, line] of BAD) {
+  test(`config: one line names the place, the key and the value: ${JSON.stringify(more)}`, (t) => {
+    const error = t.throws(() => parse(more), { name: 'DataplaneError' });
+    t.is(error.message, `${FILE}${line}`);
+  });
+}
+
+test('config: two mistakes are two lines', (t) => {
+  const error = t.throws(() => parse('cpu: x\nfoo: 1\n'));
+  t.is(error.message.split('\n').length, 2);
+});
+
+test('config: missing and foreign files are refused', (t) => {
+  t.throws(() => parseConfig('', FILE, 'n'), {
+    message: /document 1: \(empty\): expected a Sluice/,
+  });
+  t.throws(() => parseConfig('kind: Pod\n', FILE, 'n'), {
+    message: /kind: "Pod": expected SluiceConfiguration/,
+  });
+  t.throws(() => loadConfig('/nonexistent/agent.yaml', 'n'), {
+    message: /cannot read \/nonexistent\/agent\.yaml: ENOENT/,
+  });
+});
+
+test('config: the reference names every key with its type and default', (t) => {
+  const text = describeConfig();
+  for (const key of [
+    'nodeName',
+    'source.files',
+    'trunk.kind',
+    'uplinks[].mode',
+    'capacities.flows4',
+    'cpu',
+  ]) {
+    t.true(text.includes(`  ${key} `), key);
+  }
+  t.regex(text, /trunk\.kind +auto\|xdp\|packet +default auto/);
+  t.regex(text, /capacities\.flows6 +rows +default 65536/);
+});

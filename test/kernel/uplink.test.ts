@@ -1,0 +1,117 @@
+import test from 'ava';
+import { netnsAt } from '../../src/kernel/netns.js';
+import {
+  defaultUplinks,
+  listNodeAddresses,
+  resolveUplink,
+  setNodeRoutes,
+  uplinkMode,
+} from '../../src/kernel/uplink.js';
+import { type Lab, type Namespace, labTest } from '../support/netns.js';
+
+test('uplink: auto is xdp where the driver has it, tc on a veth and on strangers', (t) => {
+  t.is(uplinkMode('auto', 'ixgbe'), 'xdp');
+  t.is(uplinkMode('auto', 'virtio_net'), 'xdp');
+  t.is(uplinkMode('auto', 'veth'), 'tc');
+  t.is(uplinkMode('auto', ''), 'tc');
+  t.is(uplinkMode('xdp', 'veth'), 'xdp');
+  t.is(uplinkMode('tc', 'ixgbe'), 'tc');
+});
+
+function twoNodes(lab: Lab): [Namespace, Namespace] {
+  const [node, peer] = [lab.namespace('node'), lab.namespace('peer')];
+  lab.connect(
+    {
+      ns: node,
+      ifname: 'up0',
+      addresses: ['192.0.2.1/24', '2001:db8::1/64'],
+      mac: '0a:00:00:00:00:01',
+    },
+    { ns: peer, ifname: 'up0', addresses: ['192.0.2.2/24', '2001:db8::2/64'] },
+    1480,
+  );
+  return [node, peer];
+}
+
+labTest('uplink: it is resolved to index, MAC, MTU, driver and global addresses', (t, lab) => {
+  const [node] = twoNodes(lab);
+  const net = netnsAt(node.path);
+  const [shown] = node.json(['ip', '-j', 'link', 'show', 'up0']) as { ifindex: number }[];
+  t.deepEqual(resolveUplink(net, { name: 'up0', mode: 'auto' }), {
+    name: 'up0',
+    ifindex: shown?.ifindex ?? 0,
+    mac: '0a:00:00:00:00:01',
+    mtu: 1480,
+    driver: 'veth',
+    mode: 'tc',
+    addresses: ['192.0.2.1/24', '2001:db8::1/64'],
+  });
+  t.throws(() => resolveUplink(net, { name: 'eth9', mode: 'auto' }), {
+    code: 'ERR_KERNEL',
+    message: /uplink eth9 does not exist; this node has lo, .*up0/,
+  });
+  t.is(resolveUplink(net, { name: 'lo', mode: 'auto' }).mode, 'tc');
+  net.close();
+});
+
+labTest('uplink: without configuration the default routes name it', (t, lab) => {
+  const [node] = twoNodes(lab);
+  const net = netnsAt(node.path);
+  t.deepEqual(defaultUplinks(net), []);
+  node.run(['ip', 'route', 'add', 'default', 'via', '192.0.2.2']);
+  node.run(['ip', '-6', 'route', 'add', 'default', 'via', '2001:db8::2']);
+  t.deepEqual(defaultUplinks(net), ['up0']);
+  net.close();
+});
+
+labTest(
+  'uplink: the node has its global addresses, not those of lo or of our own links',
+  (t, lab) => {
+    const [node] = twoNodes(lab);
+    node.run(['ip', 'address', 'add', '198.51.100.1/32', 'dev', 'lo']);
+    lab.connect(
+      { ns: node, ifname: 'slc0', addresses: ['203.0.113.1/32'] },
+      { ns: node, ifname: 'slc1' },
+    );
+    const net = netnsAt(node.path);
+    t.deepEqual(
+      listNodeAddresses(net, ({ name }) => name.startsWith('slc')),
+      [
+        { address: '192.0.2.1', family: 4, ifname: 'up0' },
+        { address: '2001:db8::1', family: 6, ifname: 'up0' },
+      ],
+    );
+    net.close();
+  },
+);
+
+labTest(
+  'uplink: pods of other nodes are routed by the node address, and no longer when it is gone',
+  (t, lab) => {
+    const [node, peer] = twoNodes(lab);
+    const net = netnsAt(node.path);
+    peer.run(['ip', 'address', 'add', '10.2.0.5/32', 'dev', 'lo']);
+    const before = node.run(['ip', 'route']);
+    const wanted = [
+      { podCidr: '10.2.0.0/24', via: '192.0.2.2' },
+      { podCidr: 'fd00:2:0:0::/64', via: '2001:db8::2' },
+    ];
+    setNodeRoutes(net, wanted);
+    setNodeRoutes(net, wanted);
+    t.is(node.tryRun(['ping', '-c', '1', '-W', '2', '10.2.0.5']).status, 0);
+    t.regex(node.run(['ip', 'route', 'get', 'fd00:2::9']), /via 2001:db8::2 dev up0/);
+    setNodeRoutes(net, [{ podCidr: '10.2.0.0/24', via: '192.0.2.3' }]);
+    t.regex(node.run(['ip', 'route', 'get', '10.2.0.5']), /via 192\.0\.2\.3/);
+    t.notRegex(node.run(['ip', '-6', 'route']), /fd00:2::/);
+    node.run(['ip', 'route', 'add', '10.7.0.0/16', 'via', '192.0.2.2']);
+    setNodeRoutes(net, []);
+    t.regex(node.run(['ip', 'route']), /10\.7\.0\.0/, 'a route of the operator stays');
+    node.run(['ip', 'route', 'delete', '10.7.0.0/16']);
+    t.is(node.run(['ip', 'route']), before);
+    t.throws(() => setNodeRoutes(net, [{ podCidr: '10.3.0.0/24', via: '203.0.113.9' }]), {
+      code: 'ENETUNREACH',
+      message: /10\.3\.0\.0\/24.*203\.0\.113\.9/,
+    });
+    net.close();
+  },
+);

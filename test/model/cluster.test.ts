@@ -1,0 +1,89 @@
+import test from 'ava';
+import { formatCidr, formatAddress } from '../../src/addr.js';
+import { createCluster } from '../../src/model/cluster.js';
+import { namedKey } from '../../src/model/keys.js';
+import { HERE, drop, node, notReady, pod, put, ready, slice, webService } from './objects.js';
+
+test('cluster: an event that changes nothing touches nothing', (t) => {
+  const cluster = createCluster(HERE);
+  const web = put('Service', webService('web', '10.96.0.1'));
+  const endpoints = put('EndpointSlice', slice('s', 'web', [ready('10.0.0.1')]));
+  t.deepEqual(cluster.apply(web), ['service:default/web']);
+  t.deepEqual(cluster.apply(endpoints), ['service:default/web']);
+  t.deepEqual(cluster.apply(web), []);
+  t.deepEqual(cluster.apply(endpoints), []);
+  t.deepEqual(cluster.apply(drop('EndpointSlice', 'unknown')), []);
+});
+
+test('cluster: a slice is held until its service comes', (t) => {
+  const cluster = createCluster(HERE);
+  t.deepEqual(cluster.apply(put('EndpointSlice', slice('s', 'web', [ready('10.0.0.1')]))), []);
+  t.deepEqual(cluster.apply(put('Service', webService('web', '10.96.0.1'))), [
+    'service:default/web',
+  ]);
+  t.is([...cluster.slicesOf(namedKey('default', 'web'))].length, 1);
+});
+
+test('cluster: a slice that changes owner touches both services', (t) => {
+  const cluster = createCluster(HERE);
+  cluster.apply(put('Service', webService('a', '10.96.0.1')));
+  cluster.apply(put('Service', webService('b', '10.96.0.2')));
+  cluster.apply(put('EndpointSlice', slice('s', 'a', [ready('10.0.0.1')])));
+  t.deepEqual(cluster.apply(put('EndpointSlice', slice('s', 'b', [ready('10.0.0.1')]))), [
+    'service:default/a',
+    'service:default/b',
+  ]);
+  t.deepEqual([...cluster.slicesOf(namedKey('default', 'a'))], []);
+});
+
+test('cluster: a service that becomes headless is gone, a new zone touches every service', (t) => {
+  const cluster = createCluster(HERE);
+  cluster.apply(put('Service', webService('web', '10.96.0.1')));
+  const here = node(HERE, ['10.244.1.0/24'], ['192.0.2.1']);
+  t.deepEqual(cluster.apply(put('Node', here)), ['node:node-a']);
+  const labels = { 'topology.kubernetes.io/zone': 'z2' };
+  t.deepEqual(cluster.apply(put('Node', { ...here, metadata: { name: HERE, labels } })), [
+    'node:node-a',
+    'service:default/web',
+  ]);
+  t.deepEqual(cluster.apply(put('Service', webService('web', 'None'))), ['service:default/web']);
+  t.is(cluster.services.size, 0);
+});
+
+test('cluster: pods of other nodes touch nothing here', (t) => {
+  const cluster = createCluster(HERE);
+  t.deepEqual(cluster.apply(put('Pod', pod('p', ['10.0.0.1'], 'node-b'))), []);
+  t.deepEqual(cluster.apply(put('Pod', pod('p', ['10.0.0.1']))), ['pod:default/p']);
+  const finished = { ...pod('p', ['10.0.0.1']), status: { phase: 'Succeeded', podIP: '10.0.0.1' } };
+  t.deepEqual(cluster.apply(put('Pod', finished)), ['pod:default/p']);
+  t.is(cluster.pods.size, 0);
+});
+
+test('cluster: a pod on the host network has no network of its own', (t) => {
+  const cluster = createCluster(HERE);
+  const hostPod = pod('p', ['192.0.2.1']);
+  const spec = { containers: [], nodeName: HERE, hostNetwork: true };
+  t.deepEqual(cluster.apply(put('Pod', { ...hostPod, spec })), []);
+});
+
+test('cluster: nodes and pods keep one usable address a family and name the rest', (t) => {
+  const cluster = createCluster(HERE);
+  cluster.apply(put('Node', node('n', ['10.244.1.7/24', 'x'], ['192.0.2.1', 'fd00::1', 'y'])));
+  const known = cluster.nodes.get(namedKey(undefined, 'n'));
+  t.deepEqual(known?.podCIDRs.map(formatCidr), ['10.244.1.0/24']);
+  t.deepEqual(known?.internalIPs.map(formatAddress), ['192.0.2.1', 'fd00::1']);
+  t.deepEqual(known?.ignored, ['podCIDR "x"', 'InternalIP "y"']);
+  cluster.apply(put('Pod', pod('p', ['10.0.0.1', '10.0.0.2', 'fd00::2'])));
+  const held = cluster.pods.get(namedKey('default', 'p'));
+  t.deepEqual(held?.addresses.map(formatAddress), ['10.0.0.1', 'fd00::2']);
+  t.deepEqual(held?.ignored, ['podIP "10.0.0.2"']);
+});
+
+test('cluster: readiness alone is a change', (t) => {
+  const cluster = createCluster(HERE);
+  cluster.apply(put('Service', webService('web', '10.96.0.1')));
+  cluster.apply(put('EndpointSlice', slice('s', 'web', [ready('10.0.0.1')])));
+  t.deepEqual(cluster.apply(put('EndpointSlice', slice('s', 'web', [notReady('10.0.0.1')]))), [
+    'service:default/web',
+  ]);
+});
