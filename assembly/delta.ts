@@ -135,10 +135,21 @@ function applyMaglev(first: u32, m: u32, image: usize, remove: bool): DeltaError
   return buildMaglev(first, m, set, n) ? DeltaError.NONE : DeltaError.OUT_OF_RANGE;
 }
 
-/** @returns false when the set does not fit the table, the scratch area or the backends */
+/** Trial division, 255 steps at most for what `buildMaglev` lets through; 0 and 1 pass. */
+function isPrime(m: u32): bool {
+  for (let i: u32 = 2; i * i <= m; i++) if (m % i == 0) return false;
+  return true;
+}
+
+/**
+ * @param m  a prime, or 1
+ * @returns  false when it is not, or the set does not fit the table, the scratch area or BACKENDS
+ */
 export function buildMaglev(first: u32, m: u32, set: u32, n: u32): bool {
   const idBytes = n << 2;
-  if (n > m || m > 0xffff || idBytes + n * MAGLEV_SCRATCH_SIZE > SCRATCH_HALF) return false;
+  // A permutation of slots that are no prime number might never come by a vacant one.
+  if (n > m || m > 0xffff || !isPrime(m)) return false;
+  if (idBytes + n * MAGLEV_SCRATCH_SIZE > SCRATCH_HALF) return false;
   // The upper half: embedders keep frames in the lower one.
   const ids: usize = SCRATCH_BASE + SCRATCH_HALF;
   const members = regionBase(RegionId.SETS) + (<usize>set << 2);

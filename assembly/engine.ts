@@ -7,7 +7,9 @@ import {
   PKTS_BASE, PKT_F_ANSWER, PKT_F_GSO, PKT_F_PARTIAL_CSUM, PORT_MAX, PortKind, RegionId, Verdict,
 } from './abi';
 import { Port, isAttached, portAt, reclaim, refill, stageTx, submitTx, takeRx } from './io/port';
-import { completeChecksum, readVnetHeader, stampOf, stampFrame } from './io/frame';
+import {
+  completeChecksum, readVnetHeader, stampFrame, stampOf, writeVnetHeader,
+} from './io/frame';
 import { descAddr, descLen } from './io/ring';
 import { setClock } from './mem/clock';
 import { regionBase, regionCapacity, regionRowSize } from './mem/region';
@@ -125,14 +127,18 @@ function receive(port: Port, umemOff: u64, len: u32): void {
   if (v != Verdict.DROP) return;
   countDrop(p.drop);
   count(LaneCounter.DROPPED, 1);
-  poolPush(<u32>umemOff);
+  // A frame that is not UMEM's must not be lent to anybody: census() shows that one is missing.
+  if (withinUmem(umemOff)) poolPush(<u32>umemOff);
+}
+
+function withinUmem(umemOff: u64): bool {
+  return umemOff < <u64>regionRowSize(RegionId.UMEM) * regionCapacity(RegionId.UMEM);
 }
 
 /** Whether a descriptor names bytes of one UMEM frame. */
 function withinFrame(umemOff: u64, len: u32): bool {
   const frameSize = <u64>regionRowSize(RegionId.UMEM);
-  if (umemOff >= frameSize * regionCapacity(RegionId.UMEM)) return false;
-  return (umemOff & (frameSize - 1)) + len <= frameSize;
+  return withinUmem(umemOff) && (umemOff & (frameSize - 1)) + len <= frameSize;
 }
 
 /** Stage the frame on the port its verdict asks for; on failure it stays ours, to be dropped. */
@@ -142,6 +148,7 @@ function emit(p: Pkt, v: Verdict): Verdict {
   const port = Port.at(out);
   if (port.kind == PortKind.FRAMES && p.has(PKT_F_GSO)) return drop(p, Drop.GSO_ON_XDP);
   if (port.kind == PortKind.FRAMES && p.has(PKT_F_PARTIAL_CSUM)) completeChecksum(p);
+  if (port.kind == PortKind.VNET) writeVnetHeader(p);
   if (port.ifindex == 0) stampFrame(p);
   else if (p.macs) copyMacs(p);
   const umemOff = p.frame - <u32>regionBase(RegionId.UMEM);
@@ -153,13 +160,22 @@ function emit(p: Pkt, v: Verdict): Verdict {
   return v;
 }
 
-/** The link's own port where it has one, else the trunk; 0 = neither. */
+/**
+ * The link's own port where it has one and the next hop is known, else the trunk, behind which the
+ * kernel knows it; 0 = neither.
+ */
 function outPort(p: Pkt): usize {
-  if (p.action != Action.HOST) {
-    const link = Link.find(p.outIfindex);
-    if (link && Link.at(link).port) return portAt(Link.at(link).port - 1);
-  }
-  return trunkPort();
+  const isAddressed = p.macs != 0 || p.has(PKT_F_ANSWER);
+  const direct = isAddressed && p.action != Action.HOST ? linkPort(p.outIfindex) : 0;
+  return direct ? direct : trunkPort();
+}
+
+/** The I/O port that reaches a link without the trunk, 0 = none. */
+function linkPort(ifindex: u32): usize {
+  const link = Link.find(ifindex);
+  if (!link || Link.at(link).port == 0) return 0;
+  const idx = <u32>Link.at(link).port - 1;
+  return idx < <u32>PORT_MAX && isAttached(idx) ? portAt(idx) : 0;
 }
 
 function trunkPort(): usize {

@@ -1,12 +1,15 @@
 /**
  * Taking over a table that an earlier agent left behind: every row is checked on its own, and a
- * row that could not have been written whole is deleted. Nothing already flowing is disturbed.
+ * row that could not have been written whole is deleted, with its partner. Nothing already flowing is disturbed.
  */
-import { Action, CONTROL_BASE, CONTROL_FLOWS4_LIVE_OFF, CONTROL_FLOWS6_LIVE_OFF, FLOW_PROBE_MAX, LaneCounter } from '../abi';
+import {
+  Action, CONTROL_BASE, CONTROL_FLOWS4_LIVE_OFF, CONTROL_FLOWS6_LIVE_OFF, FLOW_PROBE_MAX,
+  LaneCounter, TALLY_F_REPLY, TcpState,
+} from '../abi';
 import { regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
-import { deleteRow, findFlow, partnerOf } from './flow-table';
-import { Row, dstOff, flowRegion, isV4, rowAt, srcOff } from './row';
+import { deleteFlow, findFlow, partnerOf } from './flow-table';
+import { Row, dstOff, flowRegion, isV4, rowAt, srcOff, tallyOf } from './row';
 import { hashTuple } from './tuple';
 
 /** Could the table have produced this row in this slot? */
@@ -16,25 +19,34 @@ function isSound<F>(row: Row, idx: u32, mask: u32): bool {
   const dst = row.ptr + dstOff<F>();
   const home = hashTuple<F>(src, dst, row.ports, row.kind) & mask;
   if (((idx - home) & mask) >= <u32>FLOW_PROBE_MAX) return false;
-  return findFlow<F>(src, dst, row.ports, row.kind) == row.ptr && partnerOf<F>(row) != 0;
+  return findFlow<F>(src, dst, row.ports, row.kind) == row.ptr && isPaired<F>(row);
+}
+
+/** One row a direction, and a state that the tables of tcp-state.ts know. */
+function isPaired<F>(row: Row): bool {
+  const partner = partnerOf<F>(row);
+  if (!partner) return false;
+  const tally = tallyOf<F>(row);
+  const other = tallyOf<F>(Row.at(partner));
+  return ((tally.flags ^ other.flags) & TALLY_F_REPLY) != 0 && tally.state <= <u8>TcpState.SYN_SENT2;
 }
 
 /** @returns rows kept; the count of live rows is set anew */
 export function adoptTable<F>(): u32 {
   const mask = regionCapacity(flowRegion<F>()) - 1;
   const live: usize = CONTROL_BASE + (isV4<F>() ? CONTROL_FLOWS4_LIVE_OFF : CONTROL_FLOWS6_LIVE_OFF);
-  store<u32>(live, countLive<F>(mask));
-  let rejected: u32 = 0;
+  const found = countLive<F>(mask);
+  store<u32>(live, found);
   for (let idx: u32 = 0; idx <= mask; idx++) {
     const row = rowAt<F>(idx);
     const seq = row.seq;
     if (seq == 0 || seq & 1 || isSound<F>(row, idx, mask)) continue;
-    deleteRow<F>(row);
-    rejected++;
+    // Both directions: half a flow would translate one way only.
+    deleteFlow<F>(row);
   }
   const kept = load<u32>(live);
   count(LaneCounter.FLOWS_ADOPTED, kept);
-  count(LaneCounter.FLOWS_REJECTED, rejected);
+  count(LaneCounter.FLOWS_REJECTED, found - kept);
   return kept;
 }
 

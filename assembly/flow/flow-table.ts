@@ -56,6 +56,8 @@ export function openRow<F>(idx: u32): Row {
   const row = rowAt<F>(idx);
   row.setSeq(SEQ_WRITING);
   tallyAt<F>(idx).clear();
+  // Row 0 is a row: a partner of 0 would make it its own.
+  tallyAt<F>(idx).setPartner(NO_ROW);
   return row;
 }
 

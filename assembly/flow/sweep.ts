@@ -24,12 +24,15 @@ const GENERIC_TIMEOUT_MS: u32 = 600_000;
 
 /** How long a row has been silent, both its counters taken together. */
 function silentMs(tally: Tally): u32 {
-  const now = nowMs();
-  const lane = now - tally.laneSeenMs;
+  const lane = since(tally.laneSeenMs);
   if (tally.kernelPackets == 0) return lane;
-  const kernel = now - msOfNs(tally.kernelSeenNs);
-  // The kernel's stamp may be younger than this turn's clock: that is no silence at all.
-  return kernel > <u32>i32.MAX_VALUE ? 0 : min<u32>(lane, kernel);
+  return min<u32>(lane, since(msOfNs(tally.kernelSeenNs)));
+}
+
+/** A stamp may be younger than this turn's clock (the kernel's, a capture's): no silence at all. */
+function since(ms: u32): u32 {
+  const silence = nowMs() - ms;
+  return silence > <u32>i32.MAX_VALUE ? 0 : silence;
 }
 
 /**

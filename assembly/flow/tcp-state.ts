@@ -75,7 +75,10 @@ export function tcpTimeoutMs(state: u8): u32 {
   return load<u32>(TIMEOUTS + (<usize>state << 2)) * 1000;
 }
 
-/** Both ends are done, or were reset: a new SYN opens a new connection. */
+/**
+ * Both ends are done, or were reset: a new SYN opens a new connection. LAST_ACK counts: the ACK
+ * that ends it has no flag that climbs, so the kernel executes it and this state stays.
+ */
 export function isTcpClosed(state: u8): bool {
-  return state == TcpState.TIME_WAIT || state == TcpState.CLOSE;
+  return state == TcpState.LAST_ACK || state == TcpState.TIME_WAIT || state == TcpState.CLOSE;
 }

@@ -1,11 +1,13 @@
 /** What surrounds the Ethernet frame: the trunk's stamps and AF_PACKET's virtio header. */
 import {
-  IPPROTO_TCP, IPPROTO_UDP, PKT_F_GSO, PKT_F_PARTIAL_CSUM, PortKind, STAMP_PREFIX_0,
-  STAMP_PREFIX_1, VNET_F_NEEDS_CSUM, VNET_HLEN,
+  IPPROTO_TCP, IPPROTO_UDP, PKT_F_ANSWER, PKT_F_GSO, PKT_F_IPV4, PKT_F_PARTIAL_CSUM, PortKind,
+  STAMP_PREFIX_0, STAMP_PREFIX_1, VNET_F_NEEDS_CSUM, VNET_HLEN,
 } from '../abi';
 import { Pkt } from '../pkt';
 import { checksum, udpNonZero } from '../wire/checksum';
 import { Eth } from '../wire/eth';
+import { Ipv4 } from '../wire/ipv4';
+import { Ipv6 } from '../wire/ipv6';
 import { Tcp } from '../wire/tcp';
 import { Udp } from '../wire/udp';
 import { Port } from './port';
@@ -26,7 +28,6 @@ export function stampFrame(p: Pkt): void {
   const eth = Eth.at(p.frame);
   eth.setDstBe(STAMP_HEAD, p.outIfindex);
   eth.setSrcBe(STAMP_HEAD, p.action);
-  if (p.port == 0 || Port.at(p.port).kind != PortKind.VNET) clearVnetHeader(p);
 }
 
 /** Learn from the virtio header what the frame itself does not show. */
@@ -36,14 +37,24 @@ export function readVnetHeader(p: Pkt): void {
   if (load<u8>(header, VNET_GSO_TYPE_OFF) != 0) p.mark(PKT_F_GSO);
 }
 
-/** A frame that came without a virtio header and may leave with one: nothing is left to do. */
-export function clearVnetHeader(p: Pkt): void {
+/**
+ * A frame that leaves with a virtio header has the one it came with. One that came without, or that
+ * we wrote ourselves, gets the header that says nothing is left to do.
+ */
+export function writeVnetHeader(p: Pkt): void {
+  if (p.port && Port.at(p.port).kind == PortKind.VNET && !p.has(PKT_F_ANSWER)) return;
   memory.fill(p.frame - VNET_HLEN, 0, VNET_HLEN);
 }
 
-/** Sum what the device would have summed: the field holds the pseudo-header's sum already. */
+/**
+ * Sum what the device would have summed: the field holds the pseudo-header's sum already. A
+ * fragment has no whole transport checksum, and its header has not been proven to be there.
+ */
 export function completeChecksum(p: Pkt): void {
-  const len = p.len - p.l4;
+  if (!p.isTracked) return;
+  // Bytes behind the datagram are padding and not summed.
+  const end = p.has(PKT_F_IPV4) ? <u32>Ipv4.at(p.l3Ptr).totalLength : Ipv6.at(p.l3Ptr).datagramLen;
+  const len = end - (p.l4 - p.l3);
   if (p.proto == IPPROTO_TCP) Tcp.at(p.l4Ptr).setChecksumBe(checksum(p.l4Ptr, len));
   if (p.proto == IPPROTO_UDP) Udp.at(p.l4Ptr).setChecksumBe(udpNonZero(checksum(p.l4Ptr, len)));
 }

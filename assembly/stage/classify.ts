@@ -7,7 +7,7 @@ import { addrEquals } from '../mem/addr';
 import { Pkt, drop } from '../pkt';
 import { Link } from '../tables';
 import { Ipv4, ipv4IsMartian } from '../wire/ipv4';
-import { ipv6IsLinkLocal, ipv6IsMulticast, ipv6IsUnspecified } from '../wire/ipv6';
+import { ipv6IsLinkLocal, ipv6IsMartian, ipv6IsUnspecified } from '../wire/ipv6';
 
 /** First octet of the IPv4 groups 224/4 and of limited broadcast. */
 const IPV4_GROUP_FIRST: u8 = 224;
@@ -34,5 +34,5 @@ function classifyIpv6(p: Pkt, link: Link): Verdict {
   if (link.kind == LinkKind.POD && !local && !addrEquals(p.srcPtr, link.addr6Ptr)) {
     return drop(p, Drop.SPOOFED_SOURCE);
   }
-  return ipv6IsMulticast(p.srcPtr) ? drop(p, Drop.MARTIAN_SOURCE) : Verdict.NONE;
+  return ipv6IsMartian(p.srcPtr) ? drop(p, Drop.MARTIAN_SOURCE) : Verdict.NONE;
 }

@@ -56,24 +56,26 @@ function noteReply<F>(row: Row, tally: Tally): void {
 /** Move the flow's state; sets `p.row` unless the segment begins a new connection. */
 function advanceTcp<F>(p: Pkt, row: Row, tally: Tally): Verdict {
   const partner = partnerOf<F>(row);
-  if (!partner) {
-    deleteFlow<F>(row);
-    return Verdict.NONE;
-  }
+  if (!partner) return begin<F>(p, row);
   const other = tallyOf<F>(Row.at(partner));
   const reply = p.has(PKT_F_REPLY);
   const original = reply ? other : tally;
   const state = settledState(original, reply ? tally : other);
   const opens = (p.tcpFlags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
   if (opens && (isTcpClosed(state) || isStale<F>(row, Row.at(partner), reply))) {
-    deleteFlow<F>(row);
-    p.flags &= <u16>~PKT_F_REPLY;
-    return Verdict.NONE;
+    return begin<F>(p, row);
   }
   const next = nextTcpState(state, p.tcpFlags, reply);
   if (next == TCP_INVALID) return drop(p, Drop.TCP_INVALID_STATE);
   original.setState(next);
   p.row = <u32>row.ptr;
+  return Verdict.NONE;
+}
+
+/** The flow is over; the packet may be the first of another, in whatever direction. */
+function begin<F>(p: Pkt, row: Row): Verdict {
+  deleteFlow<F>(row);
+  p.flags &= <u16>~PKT_F_REPLY;
   return Verdict.NONE;
 }
 

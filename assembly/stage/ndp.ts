@@ -12,7 +12,9 @@ import { Link } from '../tables';
 import { finish, pseudoSum6, sum } from '../wire/checksum';
 import { ETH_SRC_OFF, Eth } from '../wire/eth';
 import { ICMPV6_NA, ICMPV6_NS, Icmpv6, icmpv6IsLinkLocal } from '../wire/icmpv6';
-import { IPV6_HLEN, Ipv6, ipv6IsMulticast, ipv6IsUnspecified } from '../wire/ipv6';
+import {
+  IPV6_HLEN, Ipv6, ipv6IsLinkLocal, ipv6IsMulticast, ipv6IsUnspecified,
+} from '../wire/ipv6';
 import {
   NA_FLAG_OVERRIDE, NA_FLAG_ROUTER, NA_FLAG_SOLICITED, ND_HOP_LIMIT, ND_MAC_HLEN,
   ND_OPTION_TARGET_MAC, Nd,
@@ -20,15 +22,17 @@ import {
 
 export function ndp(p: Pkt): Verdict {
   if (!p.has(PKT_F_IPV6)) return Verdict.NONE;
-  if (p.proto != IPPROTO_ICMPV6 || p.has(PKT_F_FRAGMENT)) return multicast(p);
+  if (p.proto != IPPROTO_ICMPV6 || p.has(PKT_F_FRAGMENT)) return ofLink(p);
   const type = Icmpv6.at(p.l4Ptr).type;
   if (type == ICMPV6_NS) return solicited(p);
-  return icmpv6IsLinkLocal(type) ? drop(p, Drop.ND_NOT_FOR_US) : multicast(p);
+  return icmpv6IsLinkLocal(type) ? drop(p, Drop.ND_NOT_FOR_US) : ofLink(p);
 }
 
-/** No group is routed. */
-function multicast(p: Pkt): Verdict {
-  return ipv6IsMulticast(p.dstPtr) ? drop(p, Drop.MULTICAST) : Verdict.NONE;
+/** No group is routed, nor a source that means something on its own link only (RFC 4291 2.5). */
+function ofLink(p: Pkt): Verdict {
+  if (ipv6IsMulticast(p.dstPtr)) return drop(p, Drop.MULTICAST);
+  const isLocal = ipv6IsLinkLocal(p.srcPtr) || ipv6IsUnspecified(p.srcPtr);
+  return isLocal ? drop(p, Drop.MARTIAN_SOURCE) : Verdict.NONE;
 }
 
 function solicited(p: Pkt): Verdict {

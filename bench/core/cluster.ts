@@ -2,9 +2,10 @@
  * Clusters for benchmarks: the Kubernetes objects of services with remote endpoints, compiled by
  * the real control plane into delta records.
  */
-import { createControl, type Control } from '../../src/compile/control.js';
+import { createControl } from '../../src/compile/control.js';
 import type { Link } from '../../src/compile/links.js';
 import type { Capacities } from '../../src/core/regions.js';
+import type { PutEvent } from '../../src/model/events.js';
 import { NETNS_ANNOTATION } from '../../src/model/pods.js';
 import { SERVICE_NAME_LABEL } from '../../src/model/slices.js';
 
@@ -20,56 +21,62 @@ export interface ServiceSpec {
   readonly endpoints: readonly string[];
 }
 
-/** A pod of this node, by name and address. */
+/** A pod of this node. */
 export interface PodSpec {
   readonly name: string;
   readonly address: string;
+  /** Path of its network namespace. */
+  readonly netns: string;
 }
 
-const META = { namespace: 'bench' };
+export const NAMESPACE = 'bench';
+const META = { namespace: NAMESPACE };
 const PORT_NAME = 'main';
 
-function putService(control: Control, spec: ServiceSpec): void {
+/** The objects of one service, as a source would report them. */
+export function serviceEvents(spec: ServiceSpec): PutEvent[] {
   const { name, clusterIP, protocol, port, targetPort, endpoints } = spec;
-  control.apply({
-    type: 'put',
-    kind: 'Service',
-    object: {
-      metadata: { ...META, name },
-      spec: {
-        clusterIP,
-        clusterIPs: [clusterIP],
-        ipFamilies: ['IPv4'],
-        ports: [{ name: PORT_NAME, protocol, port, targetPort }],
+  return [
+    {
+      type: 'put',
+      kind: 'Service',
+      object: {
+        metadata: { ...META, name },
+        spec: {
+          clusterIP,
+          clusterIPs: [clusterIP],
+          ipFamilies: ['IPv4'],
+          ports: [{ name: PORT_NAME, protocol, port, targetPort }],
+        },
       },
     },
-  });
-  control.apply({
-    type: 'put',
-    kind: 'EndpointSlice',
-    object: {
-      metadata: { ...META, name: `${name}-1`, labels: { [SERVICE_NAME_LABEL]: name } },
-      addressType: 'IPv4',
-      ports: [{ name: PORT_NAME, protocol, port: targetPort }],
-      endpoints: endpoints.map((address) => ({ addresses: [address] })),
+    {
+      type: 'put',
+      kind: 'EndpointSlice',
+      object: {
+        metadata: { ...META, name: `${name}-1`, labels: { [SERVICE_NAME_LABEL]: name } },
+        addressType: 'IPv4',
+        ports: [{ name: PORT_NAME, protocol, port: targetPort }],
+        endpoints: endpoints.map((address) => ({ addresses: [address] })),
+      },
     },
-  });
+  ];
 }
 
-function putPod(control: Control, pod: PodSpec): void {
-  control.apply({
+export function podEvent(pod: PodSpec): PutEvent {
+  return {
     type: 'put',
     kind: 'Pod',
     object: {
-      metadata: { ...META, name: pod.name, annotations: { [NETNS_ANNOTATION]: '/none' } },
+      metadata: { ...META, name: pod.name, annotations: { [NETNS_ANNOTATION]: pod.netns } },
       spec: { nodeName: NODE_NAME, containers: [] },
       status: { podIP: pod.address, podIPs: [{ ip: pod.address }] },
     },
-  });
+  };
 }
 
-function putNode(control: Control, name: string, address: string, podCIDR: string): void {
-  control.apply({
+export function nodeEvent(name: string, address: string, podCIDR: string): PutEvent {
+  return {
     type: 'put',
     kind: 'Node',
     object: {
@@ -77,7 +84,7 @@ function putNode(control: Control, name: string, address: string, podCIDR: strin
       spec: { podCIDR, podCIDRs: [podCIDR] },
       status: { addresses: [{ type: 'InternalIP', address }] },
     },
-  });
+  };
 }
 
 /** A cluster of two nodes: this one, and the one where every endpoint is. */
@@ -100,10 +107,13 @@ export interface CompiledCluster {
 
 export function compileCluster(spec: ClusterSpec): CompiledCluster {
   const control = createControl({ nodeName: NODE_NAME, capacities: spec.capacities });
-  putNode(control, NODE_NAME, '192.168.0.1', '10.244.0.0/24');
-  putNode(control, 'node-b', '192.168.0.2', spec.remotePods);
-  for (const pod of spec.pods) putPod(control, pod);
-  for (const service of spec.services) putService(control, service);
+  const events = [
+    nodeEvent(NODE_NAME, '192.168.0.1', '10.244.0.0/24'),
+    nodeEvent('node-b', '192.168.0.2', spec.remotePods),
+    ...spec.pods.map(podEvent),
+    ...spec.services.flatMap(serviceEvents),
+  ];
+  for (const event of events) control.apply(event);
   control.setLinks(spec.links);
   control.apply({ type: 'synced' });
   const records = control.flush();

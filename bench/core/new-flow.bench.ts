@@ -9,7 +9,7 @@ import { SMALL_CAPACITIES, type Capacities } from '../../src/core/regions.js';
 import { namedKey } from '../../src/model/keys.js';
 import { alone, type Context, type Result, type Suite } from '../harness.js';
 import { pinSelf, SUBJECT_CPU } from '../pin.js';
-import { compileCluster, type ServiceSpec } from './cluster.js';
+import { compileCluster, NAMESPACE, type ServiceSpec } from './cluster.js';
 import { FRAME_LEN, writeUdpFrame, xorshift32 } from './inputs.js';
 import { applyRecords, createWorld, missingModule } from './world.js';
 
@@ -31,7 +31,7 @@ const CAPACITIES: Capacities = {
   frames: 8192,
   frameSize: 2048,
 };
-const POD = { name: 'client', address: '10.244.0.5' };
+const POD = { name: 'client', address: '10.244.0.5', netns: '/none' };
 const POD_ADDR = 0x0af40005;
 const POD_IFINDEX = 5;
 /** 10.96.0.0 */
@@ -63,7 +63,7 @@ function clusterRecords(): Uint8Array {
     links: [
       {
         kind: 'pod',
-        pod: namedKey('bench', POD.name),
+        pod: namedKey(NAMESPACE, POD.name),
         ifindex: POD_IFINDEX,
         mac: parseMac('02:00:00:00:00:05'),
         ownMac,

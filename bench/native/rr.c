@@ -3,6 +3,8 @@
  *
  *   rr server PORT            serves one connection after the other until it is killed
  *   rr client ADDR PORT SECS  prints {"transactions","seconds","p50","p99"}, latencies in us
+ *   rr connect ADDR PORT N    opens N connections, one after the other, and prints how long
+ *                             each took to open: {"p50","p99"} in us
  *
  * Both ends use TCP_NODELAY and blocking calls, as an RPC over a warm connection does.
  * The client warms up for a tenth of the time before it counts.
@@ -79,16 +81,49 @@ static void transact(int fd, char *message) {
   if (!write_all(fd, message) || !read_all(fd, message)) fail("transaction");
 }
 
-static int drive(const char *addr, uint16_t port, double secs) {
-  static uint32_t latencies[LATENCIES_MAX];
-  char message[MESSAGE_LEN];
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+static uint32_t latencies[LATENCIES_MAX];
+
+static double percentile_us(uint32_t count, uint32_t percent) {
+  return latencies[(uint64_t)count * percent / 100] / 1e3;
+}
+
+/** A socket that gives up after five seconds. */
+static int open_socket(void) {
   struct timeval limit = {.tv_sec = 5};
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   if (fd < 0) fail("socket");
-  if (inet_pton(AF_INET, addr, &to.sin_addr) != 1) fail("inet_pton");
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  return fd;
+}
+
+static struct sockaddr_in address(const char *addr, uint16_t port) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+  if (inet_pton(AF_INET, addr, &to.sin_addr) != 1) fail("inet_pton");
+  return to;
+}
+
+static int open_many(const char *addr, uint16_t port, uint32_t count) {
+  struct sockaddr_in to = address(addr, port);
+  char message[MESSAGE_LEN] = {0};
+  if (count == 0 || count > LATENCIES_MAX) return 2;
+  for (uint32_t i = 0; i < count; i++) {
+    int fd = open_socket();
+    uint64_t begin = now_ns();
+    if (connect(fd, (struct sockaddr *)&to, sizeof to)) fail("connect");
+    latencies[i] = (uint32_t)(now_ns() - begin);
+    transact(fd, message);
+    close(fd);
+  }
+  qsort(latencies, count, sizeof latencies[0], ascending);
+  printf("{\"p50\":%.3f,\"p99\":%.3f}\n", percentile_us(count, 50), percentile_us(count, 99));
+  return 0;
+}
+
+static int drive(const char *addr, uint16_t port, double secs) {
+  char message[MESSAGE_LEN];
+  struct sockaddr_in to = address(addr, port);
+  int fd = open_socket();
   if (connect(fd, (struct sockaddr *)&to, sizeof to)) fail("connect");
   set_nodelay(fd);
   memset(message, 'r', sizeof message);
@@ -107,8 +142,7 @@ static int drive(const char *addr, uint16_t port, double secs) {
   close(fd);
   qsort(latencies, count, sizeof latencies[0], ascending);
   printf("{\"transactions\":%u,\"seconds\":%.6f,\"p50\":%.3f,\"p99\":%.3f}\n", count,
-         (double)(last - begin) / 1e9, latencies[count / 2] / 1e3,
-         latencies[(uint64_t)count * 99 / 100] / 1e3);
+         (double)(last - begin) / 1e9, percentile_us(count, 50), percentile_us(count, 99));
   return 0;
 }
 
@@ -116,6 +150,8 @@ int main(int argc, char **argv) {
   if (argc == 3 && !strcmp(argv[1], "server")) serve((uint16_t)atoi(argv[2]));
   if (argc == 5 && !strcmp(argv[1], "client"))
     return drive(argv[2], (uint16_t)atoi(argv[3]), atof(argv[4]));
-  fprintf(stderr, "usage: rr server PORT | rr client ADDR PORT SECS\n");
+  if (argc == 5 && !strcmp(argv[1], "connect"))
+    return open_many(argv[2], (uint16_t)atoi(argv[3]), (uint32_t)atoi(argv[4]));
+  fprintf(stderr, "usage: rr server PORT | rr client ADDR PORT SECS | rr connect ADDR PORT N\n");
   return 2;
 }

@@ -16,9 +16,9 @@ const BPF_MAP_TYPE_ARRAY = 2;
 const BPF_F_TEST_XDP_LIVE_FRAMES = 2;
 /** Frames between two flushes; the kernel's own default. */
 const BATCH = 64;
-/** struct gen_config of gen.bpf.c: ifindex, flow_count, header. */
-const CONFIG_SIZE = 72;
-const CONFIG_HEADER_OFF = 8;
+/** struct gen_config of gen.bpf.c: ifindex, flow_count, state, header. */
+const CONFIG_SIZE = 80;
+const CONFIG_HEADER_OFF = 16;
 
 function loadGenerator(spec: GeneratorSpec): number {
   const config = new Uint8Array(CONFIG_SIZE);

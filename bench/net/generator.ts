@@ -100,10 +100,12 @@ export interface Window {
 /** Frames of the first, rough measurement. */
 const PROBE_FRAMES = 200_000;
 
-/** Millions of frames a second, and the share of what was sent that arrived. */
 export interface Rate {
+  /** Millions of frames a second, at the far end, within the window. */
   readonly mpps: number;
-  readonly delivered: number;
+  /** Frames in all, window or not. */
+  readonly sent: number;
+  readonly arrived: number;
 }
 
 /**
@@ -126,7 +128,7 @@ export async function measureRate(
   const last = { at: performance.now(), count: counter.read() };
   await sent;
   const mpps = (last.count - first.count) / (last.at - first.at) / 1e3;
-  return { mpps, delivered: (counter.read() - before) / frames };
+  return { mpps, sent: frames, arrived: counter.read() - before };
 }
 
 /** A rough rate, Mpps: what can be sent, which is more than what arrives when frames are lost. */

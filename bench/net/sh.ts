@@ -1,6 +1,7 @@
 /** Running programs, in a network namespace and on a processor of one's choice. */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Scope } from '../scope.js';
@@ -46,6 +47,14 @@ export function runSync(place: Place, command: readonly string[], input = ''): s
   return execFileSync(program, args, { encoding: 'utf8', input, timeout: TIMEOUT_MS });
 }
 
+/** A command line for people: no paths, no options, no JSON. */
+function title(command: readonly string[]): string {
+  return command
+    .filter((word) => !word.startsWith('-') && !word.startsWith('{'))
+    .map((word) => path.basename(word))
+    .join(' ');
+}
+
 /** A program in the background that says one line at a time. */
 export interface Background {
   readonly pid: number;
@@ -71,7 +80,7 @@ export function start(scope: Scope, place: Place, ...command: string[]): Backgro
     pid: child.pid ?? -1,
     nextLine: async () => {
       const line = await lines.next();
-      if (line.done) throw new Error(`${command.join(' ')}: ended early`);
+      if (line.done) throw new Error(`${title(command)}: ended early`);
       return line.value;
     },
     send: (line) => void child.stdin.write(`${line}\n`),

@@ -5,12 +5,15 @@
  *   uplink-child.ts JSON     JSON: UplinkSpec of uplink.ts
  *
  * Says "ready", then obeys lines: "on" attaches the programs, "off" takes them off; each is
- * answered by itself. Pins lie in a BPF file system of this process's own mount namespace and
- * go with it.
+ * answered by the number of packets the lane has received so far. Pins lie in a BPF file system
+ * of this process's own mount namespace and go with it.
  */
 import { createInterface } from 'node:readline';
 import {
   Action,
+  COUNTERS_BYTES,
+  COUNTER_LANE_BASE,
+  LaneCounter,
   Op,
   ROUTE_ACTION_OFF,
   ROUTE_ADDR_OFF,
@@ -23,15 +26,16 @@ import {
 } from '../../assembly/abi.js';
 import { parseAddress, parseMac } from '../../src/addr.js';
 import { createDeltaWriter, refusedDeltas } from '../../src/core/delta-writer.js';
-import { startLane, type Lane } from '../../src/core/lane-client.js';
+import type { Lane } from '../../src/core/lane-client.js';
 import type { PortSpec } from '../../src/core/lane-messages.js';
 import { layoutHash, SMALL_CAPACITIES } from '../../src/core/regions.js';
 import { preparePinDir } from '../../src/kernel/host.js';
 import { createXskMap, openMaps } from '../../src/kernel/maps.js';
 import { loadProgram } from '../../src/kernel/programs.js';
 import { createSteering } from '../../src/kernel/steering.js';
-import { closeFd, linkCreate } from '../../src/native.js';
+import { closeFd, linkCreate, mapLookup } from '../../src/native.js';
 import { compileCluster } from '../core/cluster.js';
+import { importLaneClient } from './sluice.js';
 import type { UplinkDevice, UplinkSpec } from './uplink.js';
 
 const PIN_DIR = '/sys/fs/bpf/sluice-bench';
@@ -84,6 +88,15 @@ function portOn(device: UplinkDevice, xskMap: number): PortSpec {
 interface Node {
   on(): void;
   off(): void;
+  /** Packets the lane has received. */
+  climbed(): bigint;
+}
+
+function readLaneCounter(countersFd: number, counter: LaneCounter): bigint {
+  const words = mapLookup(countersFd, new Uint8Array(4), COUNTERS_BYTES);
+  if (!words) throw new Error('map counters is empty');
+  const view = new DataView(words.buffer, words.byteOffset);
+  return view.getBigUint64(8 * (COUNTER_LANE_BASE + counter), true);
 }
 
 async function startNode(spec: UplinkSpec): Promise<Node> {
@@ -94,6 +107,7 @@ async function startNode(spec: UplinkSpec): Promise<Node> {
     const xsks = createXskMap(1);
     return { device, xsks, program: loadProgram('uplink_xdp', { ...maps.fds, xsks }) };
   });
+  const { startLane } = await importLaneClient();
   const lane = await startLane({
     capacities: { ...CAPACITIES, ringBytes: 1 << 20 },
     maps: maps.fds,
@@ -135,6 +149,7 @@ async function startNode(spec: UplinkSpec): Promise<Node> {
       for (const link of attached) closeFd(link);
       attached = [];
     },
+    climbed: () => readLaneCounter(maps.fds.counters, LaneCounter.RX_PACKETS),
   };
 }
 
@@ -143,6 +158,6 @@ console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'on') node.on();
   else node.off();
-  console.log(line);
+  console.log(String(node.climbed()));
 }
 process.exit(0);

@@ -28,8 +28,12 @@ export interface UplinkSpec {
 export interface Uplink {
   /** Attach the XDP programs: from now on Sluice forwards. */
   on(): Promise<void>;
-  /** Take them off: the kernel's stack sees every frame again. */
-  off(): Promise<void>;
+  /**
+   * Take them off: the kernel's stack sees every frame again.
+   *
+   * @returns packets that climbed to the lane since `on`
+   */
+  off(): Promise<number>;
 }
 
 const CHILD = fileURLToPath(new URL('uplink-child.ts', import.meta.url));
@@ -54,9 +58,15 @@ export async function startUplink(scope: Scope, wire: Wire, offload: boolean): P
   const place = { netns: wire.d0.netns };
   const child = start(scope, place, process.execPath, loader, CHILD, JSON.stringify(spec));
   await child.nextLine();
-  const obey = async (word: string): Promise<void> => {
+  const obey = async (word: string): Promise<number> => {
     child.send(word);
-    await child.nextLine();
+    return Number(await child.nextLine());
   };
-  return { on: () => obey('on'), off: () => obey('off') };
+  let before = 0;
+  return {
+    on: async () => {
+      before = await obey('on');
+    },
+    off: async () => (await obey('off')) - before,
+  };
 }

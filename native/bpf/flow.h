@@ -78,9 +78,9 @@ INLINE bool same_key(const void *row, const bool v6, const struct packet *p) {
   if (load32(row, FLOW_PORTS_OFF) != p->ports) return false;
   if (load16(row, FLOW_PROTO_OFF) != p->proto) return false;
   if (load64(row, FLOW4_SRC_OFF) != p->addr[0]) return false;
-  return !v6 || (load64(row, FLOW6_SRC_OFF + 8) == p->addr[1] &&
-                 load64(row, FLOW6_DST_OFF) == p->addr[2] &&
-                 load64(row, FLOW6_DST_OFF + 8) == p->addr[3]);
+  return !v6 ||
+         (load64(row, FLOW6_SRC_OFF + 8) == p->addr[1] &&
+          load64(row, FLOW6_DST_OFF) == p->addr[2] && load64(row, FLOW6_DST_OFF + 8) == p->addr[3]);
 }
 
 /**
@@ -160,11 +160,25 @@ INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hoo
   return MATCH_EXECUTE;
 }
 
-/** Count a packet of `bytes` in the tally beside its row. Plain adds: two CPUs may lose one. */
+/** The low bits of a time stamp hold the tick it was taken at: 2^16 ns are not missed. */
+#define SEEN_TICK_MASK 0xffff
+/** Ticks are 2^5 jiffies: 32 ms to 320 ms, by the kernel's HZ. */
+#define SEEN_TICK_SHIFT 5
+
+/**
+ * Count a packet of `bytes` in the tally beside its row. Plain adds: two CPUs may lose one.
+ *
+ * The clock is a call, and a call costs as much as the whole look-up; jiffies are a load. So the
+ * clock is read once in a tick, which is far finer than any timeout.
+ */
 INLINE void flow_tally(const bool v6, __u32 idx, __u64 bytes) {
   void *tally = v6 ? bpf_map_lookup_elem(&tally6, &idx) : bpf_map_lookup_elem(&tally4, &idx);
   if (!tally) return;
   store64(tally, TALLY_KERNEL_PACKETS_OFF, load64(tally, TALLY_KERNEL_PACKETS_OFF) + 1);
   store64(tally, TALLY_KERNEL_BYTES_OFF, load64(tally, TALLY_KERNEL_BYTES_OFF) + bytes);
-  store64(tally, TALLY_KERNEL_SEEN_NS_OFF, bpf_ktime_get_coarse_ns());
+  const __u64 tick = bpf_jiffies64() >> SEEN_TICK_SHIFT & SEEN_TICK_MASK;
+  if (unlikely((load64(tally, TALLY_KERNEL_SEEN_NS_OFF) & SEEN_TICK_MASK) != tick)) {
+    const __u64 now = bpf_ktime_get_coarse_ns() & ~(__u64)SEEN_TICK_MASK;
+    store64(tally, TALLY_KERNEL_SEEN_NS_OFF, now | tick);
+  }
 }

@@ -19,13 +19,19 @@
  * The one entry of `gen_config`.
  *
  * `header` is a whole Ethernet + IPv4 (or IPv6) + UDP header with valid checksums, its source
- * port 0 and the low bits of its source address 0. A UDP checksum of 0 stays 0.
+ * port 0 and the low bits of its source address 0. A UDP checksum of 0 stays 0. `state` is the
+ * random sequence's, any value to begin with.
  */
 struct gen_config {
   __u32 ifindex;
   __u32 flow_count;
+  __u64 state;
   __u8 header[GEN_HEADER_MAX];
 };
+
+/** A linear congruential generator in line: the helper would cost more than the header. */
+#define GEN_MULTIPLIER 6364136223846793005ULL
+#define GEN_INCREMENT 1442695040888963407ULL
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -56,11 +62,12 @@ INLINE void write_flow(void *frame, const struct gen_config *config, const bool 
 SEC("xdp")
 int gen_xdp(struct xdp_md *ctx) {
   __u32 zero = 0;
-  const struct gen_config *config = bpf_map_lookup_elem(&gen_config, &zero);
+  struct gen_config *config = bpf_map_lookup_elem(&gen_config, &zero);
   void *frame = (void *)(long)ctx->data;
   const void *end = (void *)(long)ctx->data_end;
   if (!config || frame + FRAME_MIN4 > end) return XDP_ABORTED;
-  const __u32 flow = (__u64)bpf_get_prandom_u32() * config->flow_count >> 32;
+  config->state = config->state * GEN_MULTIPLIER + GEN_INCREMENT;
+  const __u32 flow = (config->state >> 32) * config->flow_count >> 32;
   if (load16(config->header, ETH_TYPE_OFF) == ETH_TYPE_IPV4_LE) {
     write_flow(frame, config, false, flow);
   } else {

@@ -4,8 +4,6 @@
 #include "maps.h"
 
 SEC("xdp")
-int lane_xdp(struct xdp_md *ctx) {
-  return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
-}
+int lane_xdp(struct xdp_md *ctx) { return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP); }
 
 char LICENSE[] SEC("license") = "Apache-2.0";

@@ -8,13 +8,13 @@
 
 #include "bytes.h"
 
-#define MAP_ARRAY(NAME, ROW_BYTES, ROWS)     \
-  struct {                                   \
-    __uint(type, BPF_MAP_TYPE_ARRAY);        \
-    __uint(map_flags, BPF_F_MMAPABLE);       \
-    __uint(max_entries, ROWS);               \
-    __uint(key_size, sizeof(__u32));         \
-    __uint(value_size, ROW_BYTES);           \
+#define MAP_ARRAY(NAME, ROW_BYTES, ROWS) \
+  struct {                               \
+    __uint(type, BPF_MAP_TYPE_ARRAY);    \
+    __uint(map_flags, BPF_F_MMAPABLE);   \
+    __uint(max_entries, ROWS);           \
+    __uint(key_size, sizeof(__u32));     \
+    __uint(value_size, ROW_BYTES);       \
   } NAME SEC(".maps")
 
 #define MAP_HASH(NAME, KEY_BYTES, VALUE_BYTES, ROWS) \

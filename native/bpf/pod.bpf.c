@@ -36,7 +36,8 @@ INLINE enum icmpv6_class icmpv6_class(const void *frame, const void *end) {
   if (proto != IPPROTO_ICMPV6) return NOT_NEIGHBOUR;
   const __u8 type = load8(l4, ICMP_TYPE_CODE_OFF);
   if (type == ND_NEIGHBOR_SOLICIT) return NEIGHBOUR_SOLICIT;
-  const bool other = (type >= ICMPV6_MLD_FIRST && type <= ND_REDIRECT) || type == ICMPV6_MLD2_REPORT;
+  const bool other =
+      (type >= ICMPV6_MLD_FIRST && type <= ND_REDIRECT) || type == ICMPV6_MLD2_REPORT;
   return other ? NEIGHBOUR_OTHER : NOT_NEIGHBOUR;
 }
 
@@ -54,8 +55,7 @@ INLINE bool source_allowed(const void *link, const bool v6, const struct packet 
 }
 
 /** A packet without a row: check its source, then up. */
-INLINE int pod_miss(struct __sk_buff *skb, const void *ctl, const bool v6,
-                    const struct packet *p) {
+INLINE int pod_miss(struct __sk_buff *skb, const void *ctl, const bool v6, const struct packet *p) {
   __u32 ifindex = skb->ifindex;
   const void *link = bpf_map_lookup_elem(&links, &ifindex);
   if (!link) {

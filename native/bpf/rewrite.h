@@ -87,7 +87,8 @@ INLINE void skb_l4_csum(struct __sk_buff *skb, const bool v6, const struct packe
   if (v6) {
     // Without the flag a receive checksum over the whole packet would be "corrected" for an
     // address change that IPv6 has already compensated within the packet.
-    const long err = bpf_l4_csum_replace(skb, p->csum_off, 0, a->addr_delta, flags | L4_CSUM_F_IPV6);
+    const long err =
+        bpf_l4_csum_replace(skb, p->csum_off, 0, a->addr_delta, flags | L4_CSUM_F_IPV6);
     if (err != -EINVAL) return;
   }
   bpf_l4_csum_replace(skb, p->csum_off, 0, a->addr_delta, flags);

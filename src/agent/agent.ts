@@ -14,9 +14,10 @@ import type { Lane } from '../core/lane-client.js';
 import type { PortSpec } from '../core/lane-messages.js';
 import { layoutHash } from '../core/regions.js';
 import type { Capacities } from '../core/regions.js';
-import { createHooks } from '../kernel/hooks.js';
+import { createHooks, releaseLaneSide } from '../kernel/hooks.js';
 import type { Hooks } from '../kernel/hooks.js';
 import { preparePinDir, requireRoot } from '../kernel/host.js';
+import { listLinks } from '../kernel/link.js';
 import { closeMaps, openMaps } from '../kernel/maps.js';
 import type { Maps } from '../kernel/maps.js';
 import { ownNetns } from '../kernel/netns.js';
@@ -67,9 +68,10 @@ function openNode(config: SluiceConfig, log: Log): Node {
   requireRoot();
   preparePinDir(config.pinDir);
   const net = ownNetns();
-  enableForwarding(net.sysctl, () => config.uplinks.map(({ name }) => name));
+  enableForwarding(net.sysctl, () => listLinks(net.rtnl).map(({ name }) => name));
   const uplinks = config.uplinks.map((uplink) => resolveUplink(net, uplink));
   const { kind, name } = config.trunk;
+  if (kind === 'packet') releaseLaneSide(config.pinDir, `${name}1`);
   const trunk = ensureTrunk(net, { kind, mtu: config.podMTU, prefix: name });
   const { flows4, flows6, links, frontends, routes } = config.capacities;
   const maps = openMaps(config.pinDir, {

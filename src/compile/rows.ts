@@ -5,7 +5,7 @@
  * rows it points at. So two compiles of the same cluster are equal byte for byte, whatever
  * indices are in use.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { TableId } from '../../assembly/abi.js';
 import { sameBytes } from '../addr.js';
 
@@ -57,5 +57,5 @@ export function sameRow(a: Row | undefined, b: Row | undefined): boolean {
  * SHA-256, little-endian. Two names share one with a chance of 2^-32.
  */
 export function stableId(name: string): number {
-  return createHash('sha256').update(name).digest().readUInt32LE(0);
+  return hash('sha256', name, 'buffer').readUInt32LE(0);
 }

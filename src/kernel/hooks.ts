@@ -28,6 +28,14 @@ export interface UplinkHook {
   readonly description: string;
 }
 
+/**
+ * Take the socket program off the trunk's lane side: with it there, the trunk's offloads are fixed.
+ * For a packet trunk, before the trunk is set up.
+ */
+export function releaseLaneSide(pinDir: string, laneName: string): void {
+  detach(pinDir, pinOf(laneName, 'xdp'));
+}
+
 /** Receive queues an XSKMAP has room for; the lane serves queue 0. */
 const XSK_QUEUES = 64;
 
@@ -66,9 +74,7 @@ export function createHooks(maps: Maps): Hooks {
     attachTrunk: ({ host, lane }, kind) => {
       tc('trunk_ingress', 'ingress', host);
       tc('trunk_egress', 'egress', host);
-      if (kind === 'xdp') return xdp('lane_xdp', lane).xsks;
-      detach(pinDir, pinOf(lane.name, 'xdp'));
-      return undefined;
+      return kind === 'xdp' ? xdp('lane_xdp', lane).xsks : undefined;
     },
     attachPod: (link) => {
       tc('pod_ingress', 'ingress', link);

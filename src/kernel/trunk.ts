@@ -6,7 +6,7 @@
  * It outlives the agent: a restart adopts it, with its programs attached and its routes in place.
  */
 import { DataplaneError } from '../errors.js';
-import { ethtoolSet } from '../native.js';
+import { ethtoolGet, ethtoolSet } from '../native.js';
 import { Scope } from './address.js';
 import { canonicalText, parseInterfaceAddress } from './inet.js';
 import { AddrGenMode, type Link, createVeth, findLink, setLink } from './link.js';
@@ -90,6 +90,11 @@ function createPair(net: Netns, prefix: string, mtu: number, queues: number): vo
   });
 }
 
+/** ETHTOOL_G* of an ETHTOOL_S*: they come in pairs (linux/ethtool.h). */
+function getterOf(setter: number): number {
+  return setter - 1;
+}
+
 /**
  * Frames that climb to an AF_XDP lane must be plain: whole checksums, no super-frames. The
  * kernel then finishes both when a frame enters slc0, wherever it came from. A packet lane
@@ -102,6 +107,8 @@ function setOffloads(net: Netns, host: Link, kind: TrunkKind): void {
   const { SET_TX_CHECKSUM, SET_GSO, SET_TSO, SET_UFO } = Ethtool;
   for (const command of [SET_TX_CHECKSUM, SET_GSO, SET_TSO, SET_UFO]) {
     try {
+      // A feature that the other end's XDP program has fixed may not be set, not even to what it is.
+      if (ethtoolGet(net.fd, host.name, getterOf(command)) === on) continue;
       ethtoolSet(net.fd, host.name, command, on);
     } catch (error) {
       // UFO is gone from kernels since 4.14.

@@ -1,7 +1,7 @@
 /**
  * Uplinks: the node's own interfaces to the rest of the world. Sluice finds them, never makes them.
  */
-import { DataplaneError } from '../errors.js';
+import { DataplaneError, messageOf } from '../errors.js';
 import { driverName } from '../native.js';
 import { type LinkAddress, Scope, listAddresses } from './address.js';
 import { canonicalText } from './inet.js';
@@ -148,7 +148,8 @@ export interface NodeRoute {
  * Route the pods of other nodes, and none of nodes that are gone.
  *
  * @param wanted  every remote node's routes; what Sluice had routed besides is deleted
- * @throws        NetlinkError when a node's address is on no link of ours
+ * @throws        DataplaneError ERR_NETLINK naming every route that could not be made, as to a
+ *                node that is on no link of ours; all others are in place then
  */
 export function setNodeRoutes(net: Netns, wanted: readonly NodeRoute[]): void {
   const targets = new Map(wanted.map(({ podCidr, via }) => [canonicalText(podCidr), via]));
@@ -157,8 +158,14 @@ export function setNodeRoutes(net: Netns, wanted: readonly NodeRoute[]): void {
   for (const { dst, metric } of remote) {
     if (!targets.has(dst)) deleteRoute(net.rtnl, { dst, metric });
   }
+  const failures: string[] = [];
   for (const [dst, via] of targets) {
-    const there = remote.some((route) => route.dst === dst && route.via === via);
-    if (!there) replaceRoute(net.rtnl, { dst, via });
+    if (remote.some((route) => route.dst === dst && route.via === via)) continue;
+    try {
+      replaceRoute(net.rtnl, { dst, via });
+    } catch (error) {
+      failures.push(messageOf(error));
+    }
   }
+  if (failures.length > 0) throw new DataplaneError('ERR_NETLINK', failures.join('; '));
 }

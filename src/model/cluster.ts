@@ -43,10 +43,35 @@ function replace<T>(records: Map<ObjectKey, T>, key: ObjectKey, next: T | undefi
   return { old, isSame };
 }
 
+/** Slices by their own key and by the service they belong to, known or not. */
+function createSliceIndex() {
+  const slices = new Map<ObjectKey, SliceRecord>();
+  const byService = new Map<ObjectKey, Map<ObjectKey, SliceRecord>>();
+  const leave = ({ key, service }: SliceRecord): void => {
+    const siblings = byService.get(service);
+    siblings?.delete(key);
+    if (siblings?.size === 0) byService.delete(service);
+  };
+  const join = (slice: SliceRecord): void => {
+    const siblings = byService.get(slice.service) ?? new Map<ObjectKey, SliceRecord>();
+    byService.set(slice.service, siblings.set(slice.key, slice));
+  };
+  return {
+    of: (service: ObjectKey): Iterable<SliceRecord> => byService.get(service)?.values() ?? [],
+    /** @returns the services that gained, lost or saw a change of the slice */
+    set: (key: ObjectKey, next: SliceRecord | undefined): ObjectKey[] => {
+      const { old, isSame } = replace(slices, key, next);
+      if (isSame) return [];
+      if (old) leave(old);
+      if (next) join(next);
+      return [...new Set([old, next].flatMap((slice) => slice?.service ?? []))];
+    },
+  };
+}
+
 export function createCluster(nodeName: string): Cluster {
   const services = new Map<ObjectKey, ServiceRecord>();
-  const slices = new Map<ObjectKey, SliceRecord>();
-  const slicesByService = new Map<ObjectKey, Map<ObjectKey, SliceRecord>>();
+  const slices = createSliceIndex();
   const nodes = new Map<ObjectKey, NodeRecord>();
   const pods = new Map<ObjectKey, PodRecord>();
   const ownKey = namedKey(undefined, nodeName);
@@ -55,21 +80,8 @@ export function createCluster(nodeName: string): Cluster {
     replace(services, key, next).isSame ? [] : [`service:${key}`];
 
   const setSlice = (key: ObjectKey, next: SliceRecord | undefined): DirtyKey[] => {
-    const { old, isSame } = replace(slices, key, next);
-    if (isSame) return [];
-    if (old) {
-      const siblings = slicesByService.get(old.service);
-      siblings?.delete(key);
-      if (siblings?.size === 0) slicesByService.delete(old.service);
-    }
-    if (next) {
-      const siblings = slicesByService.get(next.service) ?? new Map<ObjectKey, SliceRecord>();
-      slicesByService.set(next.service, siblings.set(key, next));
-    }
-    const owners = new Set([old?.service, next?.service].filter((owner) => owner !== undefined));
-    return [...owners]
-      .filter((owner) => services.has(owner))
-      .map((owner) => `service:${owner}` as const);
+    const owners = slices.set(key, next).filter((owner) => services.has(owner));
+    return owners.map((owner) => `service:${owner}` as const);
   };
 
   const setNode = (key: ObjectKey, next: NodeRecord | undefined): DirtyKey[] => {
@@ -121,7 +133,7 @@ export function createCluster(nodeName: string): Cluster {
     services,
     nodes,
     pods,
-    slicesOf: (service) => slicesByService.get(service)?.values() ?? [],
+    slicesOf: slices.of,
     allKeys: () => {
       const local = [...pods.values()].filter((pod) => pod.nodeName === nodeName);
       return [

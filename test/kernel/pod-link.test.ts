@@ -211,17 +211,16 @@ labTest('pod link: removal leaves nothing, also when the namespace went first', 
 
 labTest('pod link: when its making fails half-way nothing is left', (t, lab) => {
   const { ns, net } = node(lab);
-  lab.connect({ ns, ifname: 'up0', addresses: ['192.0.2.1/24'] }, { ns, ifname: 'up1' });
   const a = pod(lab, 'a', 2);
   // The operator routes the address elsewhere: not ours to take.
-  ns.run(['ip', 'route', 'add', '10.1.0.2/32', 'via', '192.0.2.2']);
+  ns.run(['ip', 'route', 'add', '10.1.0.2/32', 'dev', 'lo']);
   const links = [ns, a.ns].map((each) => each.run(['ip', '-j', 'link']));
   t.throws(() => ensurePodLink(net, a.spec), { code: 'EEXIST', message: /10\.1\.0\.2\/32/ });
   t.deepEqual(
     [ns, a.ns].map((each) => each.run(['ip', '-j', 'link'])),
     links,
   );
-  t.regex(ns.run(['ip', 'route']), /10\.1\.0\.2 via 192\.0\.2\.2/);
+  t.regex(ns.run(['ip', 'route']), /10\.1\.0\.2 dev lo/);
   net.close();
 });
 

@@ -94,7 +94,7 @@ for (const [kind, sum] of [
 
 labTest('trunk: a restart adopts it and changes nothing', (t, lab) => {
   const ns = lab.namespace('node');
-  lab.connect({ ns, ifname: 'up0', addresses: ['192.0.2.1/24'] }, { ns, ifname: 'up1' });
+  ns.run(['ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo']);
   const net = netnsAt(ns.path);
   const wanted = { cidrs: ['10.96.0.0/12'], sources: ['192.0.2.1'] };
   const first = ensureTrunk(net, { kind: 'xdp', mtu: MTU });
@@ -137,7 +137,7 @@ labTest(
 
 labTest('trunk: removal leaves what was there before', (t, lab) => {
   const ns = lab.namespace('node');
-  lab.connect({ ns, ifname: 'up0', addresses: ['192.0.2.1/24'] }, { ns, ifname: 'up1' });
+  ns.run(['ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo']);
   const net = netnsAt(ns.path);
   const before = stateOf(ns);
   const trunk = ensureTrunk(net, { kind: 'xdp', mtu: MTU });

@@ -47,7 +47,16 @@ import {
 } from '../../assembly/abi.js';
 import { createXskMap } from '../../src/kernel/maps.js';
 import { loadProgram, type ProgramName } from '../../src/kernel/programs.js';
-import { closeFd, mapCreate, mapDelete, mapLookup, mapUpdate, monotonicMs, progTestRun } from '../../src/native.js';
+import {
+  closeFd,
+  mapCreate,
+  mapDelete,
+  mapLookup,
+  mapNextKey,
+  mapUpdate,
+  monotonicMs,
+  progTestRun,
+} from '../../src/native.js';
 import { protoNumber, type Tuple } from './frames.js';
 
 /** Few rows, so that runs of probes are easily made. */
@@ -58,6 +67,7 @@ export const TRUNK = 77;
 export const STALE_MS = 2000;
 
 const NS_PER_MS = 1e6;
+const OURS_KEY_SIZE = 24;
 const MAPPED_PREFIX = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
 const MASK64 = (1n << 64n) - 1n;
 const U32 = 0xffffffffn;
@@ -139,7 +149,8 @@ function delta(before: Uint8Array, after: Uint8Array): number {
   const was = Buffer.from(before);
   const is = Buffer.from(after);
   let sum = 0;
-  for (let i = 0; i < was.length; i += 2) sum += is.readUInt16LE(i) + (~was.readUInt16LE(i) & 0xffff);
+  for (let i = 0; i < was.length; i += 2)
+    sum += is.readUInt16LE(i) + (~was.readUInt16LE(i) & 0xffff);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return sum;
 }
@@ -242,6 +253,9 @@ export function openRig(fds = createMaps()): Rig {
         mapUpdate(fd('tally6'), key32(idx), new Uint8Array(TALLY_SIZE));
       }
       mapDelete(fd('links'), key32(LOOPBACK));
+      for (let key; (key = mapNextKey(fd('ours'), undefined, OURS_KEY_SIZE)) !== undefined;) {
+        mapDelete(fd('ours'), key);
+      }
     },
     putLink(ifindex, addr4, addr6) {
       const value = Buffer.concat([addr4, key32(0), addr6]);
@@ -255,7 +269,9 @@ export function openRig(fds = createMaps()): Rig {
       mapUpdate(fd('ours'), Buffer.concat([mapped, tail]), key32(1));
     },
     tally(v6, idx) {
-      const row = Buffer.from(mapLookup(fd(v6 ? 'tally6' : 'tally4'), key32(idx), TALLY_SIZE) ?? []);
+      const row = Buffer.from(
+        mapLookup(fd(v6 ? 'tally6' : 'tally4'), key32(idx), TALLY_SIZE) ?? [],
+      );
       return {
         packets: row.readBigUInt64LE(TALLY_KERNEL_PACKETS_OFF),
         bytes: row.readBigUInt64LE(TALLY_KERNEL_BYTES_OFF),
