@@ -7,7 +7,7 @@ import {
   IPPROTO_UDP, PKTS_BASE, RegionId, TALLY_F_REPLY, TALLY_SIZE, Verdict,
 } from './abi';
 import { buildMaglev } from './delta';
-import { beginPkt, processFrame } from './engine';
+import { beginPkt, copyMacs, processFrame } from './engine';
 import { NO_ROW, openRow, publish, vacantFlow } from './flow/flow-table';
 import { Row, V4, dstOff, newDstOff, newSrcOff, rowIdx, srcOff, tallyOf } from './flow/row';
 import { swapPorts } from './flow/tuple';
@@ -118,7 +118,9 @@ export function benchFlowHit(frames: usize, count: u32, stride: u32, len: u32, n
   for (let i: u32 = 0; i < count; i++) {
     const p = beginPkt(frames + <usize>i * stride, len, 1, 0);
     if (parse(p) != Verdict.NONE || flowLookup(p) != Verdict.NONE || p.row == 0) continue;
-    if (nat(p) == Verdict.TX) hits++;
+    if (nat(p) != Verdict.TX) continue;
+    copyMacs(p);
+    hits++;
   }
   return hits;
 }

@@ -11,6 +11,7 @@ import {
   completeChecksum, readVnetHeader, stampFrame, stampOf, writeVnetHeader,
 } from './io/frame';
 import { descAddr, descLen } from './io/ring';
+import { clearLine } from './mem/addr';
 import { setClock } from './mem/clock';
 import { regionBase, regionCapacity, regionRowSize } from './mem/region';
 import { Pkt, drop } from './pkt';
@@ -51,7 +52,8 @@ function decideFlow(p: Pkt): Verdict {
 /** An empty record for a frame. */
 export function beginPkt(frame: usize, len: u32, inIfindex: u32, port: usize): Pkt {
   const p = changetype<Pkt>(PKTS_BASE);
-  memory.fill(PKTS_BASE, 0, offsetof<Pkt>());
+  clearLine(PKTS_BASE);
+  clearLine(PKTS_BASE + 64);
   p.frame = <u32>frame;
   p.len = len;
   p.inIfindex = inIfindex;
@@ -185,7 +187,8 @@ function trunkPort(): usize {
   return 0;
 }
 
-function copyMacs(p: Pkt): void {
+/** Put the next hop's addresses on the frame. */
+export function copyMacs(p: Pkt): void {
   const eth = Eth.at(p.frame);
   eth.copyDst(p.macs);
   eth.copySrc(p.macs + 6);

@@ -15,7 +15,10 @@ import {
   TALLY_LANE_BYTES_OFF, TALLY_LANE_PACKETS_OFF, TALLY_LANE_SEEN_MS_OFF, TALLY_PARTNER_OFF,
   TALLY_SERVICE_ID_OFF, TALLY_SHIFT, TALLY_SIZE, TALLY_STATE_OFF,
 } from '../abi';
+import { clearLine } from '../mem/addr';
 import { regionBase } from '../mem/region';
+
+if (TALLY_SIZE != 64) ERROR('a tally is one cache line');
 
 /** Address family by width: 4 bytes. */
 @unmanaged
@@ -252,7 +255,7 @@ export class Tally {
   }
 
   @inline clear(): void {
-    memory.fill(this.ptr, 0, TALLY_SIZE);
+    clearLine(this.ptr);
   }
 }
 

@@ -13,6 +13,24 @@ export function storeMapped(ptr: usize, addrBe: u32): void {
   store<u64>(ptr, (<u64>addrBe << 32) | MAPPED_PREFIX, 8);
 }
 
+/** Zero a cache line: `memory.fill` is a call, and dearer than eight stores. */
+export function clearLine(ptr: usize): void {
+  store<u64>(ptr, 0);
+  store<u64>(ptr, 0, 8);
+  store<u64>(ptr, 0, 16);
+  store<u64>(ptr, 0, 24);
+  store<u64>(ptr, 0, 32);
+  store<u64>(ptr, 0, 40);
+  store<u64>(ptr, 0, 48);
+  store<u64>(ptr, 0, 56);
+}
+
+/** Copy an Ethernet address. */
+export function copyMac(to: usize, from: usize): void {
+  store<u32>(to, load<u32>(from));
+  store<u16>(to, load<u16>(from, 4), 4);
+}
+
 export function copyAddr(to: usize, from: usize): void {
   store<u64>(to, load<u64>(from));
   store<u64>(to, load<u64>(from, 8), 8);

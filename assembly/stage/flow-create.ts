@@ -15,6 +15,7 @@ import {
 } from '../flow/row';
 import { TCP_INVALID, nextTcpState } from '../flow/tcp-state';
 import { addrCopy, addrEq, swapPorts, unmapped } from '../flow/tuple';
+import { copyMac } from '../mem/addr';
 import { nowMs } from '../mem/clock';
 import { Pkt, drop } from '../pkt';
 import { count } from '../table/counters';
@@ -181,8 +182,8 @@ function setNextHop(row: Row, macs: u32): void {
 }
 
 function copyMacs(row: Row, dst: usize, src: usize): void {
-  memory.copy(row.dstMacPtr, dst, 6);
-  memory.copy(row.srcMacPtr, src, 6);
+  copyMac(row.dstMacPtr, dst);
+  copyMac(row.srcMacPtr, src);
   row.setFlags(row.flags | FLOW_F_MACS);
 }
 
