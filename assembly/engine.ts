@@ -11,7 +11,6 @@ import {
   completeChecksum, readVnetHeader, stampFrame, stampOf, writeVnetHeader,
 } from './io/frame';
 import { descAddr, descLen } from './io/ring';
-import { clearLine } from './mem/addr';
 import { setClock } from './mem/clock';
 import { regionBase, regionCapacity, regionRowSize } from './mem/region';
 import { Pkt, drop } from './pkt';
@@ -52,12 +51,7 @@ function decideFlow(p: Pkt): Verdict {
 /** An empty record for a frame. */
 export function beginPkt(frame: usize, len: u32, inIfindex: u32, port: usize): Pkt {
   const p = changetype<Pkt>(PKTS_BASE);
-  clearLine(PKTS_BASE);
-  clearLine(PKTS_BASE + 64);
-  p.frame = <u32>frame;
-  p.len = len;
-  p.inIfindex = inIfindex;
-  p.port = <u32>port;
+  p.begin(<u32>frame, len, inIfindex, <u32>port);
   return p;
 }
 

@@ -58,6 +58,24 @@ export class Pkt {
   /** Address of the next hop's MACs (destination, source); 0 = the kernel knows them. */
   macs: u32;
 
+  /** Make the record a fresh one. What only a later stage reads is for an earlier one to write. */
+  begin(frame: u32, len: u32, inIfindex: u32, port: u32): void {
+    const at = changetype<usize>(this);
+    this.frame = frame;
+    this.len = len;
+    this.inIfindex = inIfindex;
+    this.outIfindex = 0;
+    store<u64>(at, 0, PKT_L3_OFF); // l3, l4, etherType, proto, tcpFlags
+    store<u64>(at, 0, PKT_FLAGS_OFF); // flags, action, drop, ports
+    store<u64>(at, 0, PKT_SRC_OFF); // addresses: nobody's until parse
+    store<u64>(at, 0, PKT_SRC_OFF + 8);
+    store<u64>(at, 0, PKT_ROW_OFF); // row, tally
+    this.link = 0;
+    this.port = port;
+    this.service = PKT_NO_SERVICE;
+    this.macs = 0;
+  }
+
   /** Address of the IP or ARP header. */
   @inline get l3Ptr(): usize {
     return this.frame + this.l3;

@@ -18,7 +18,7 @@ export interface Result {
   /** Median over the pairs of ours / theirs. */
   readonly ratio: number | null;
   readonly samples: number;
-  /** (max - min) / median of the pairs' ratios, or of the values when there is no rival. */
+  /** Interquartile range / median of the pairs' ratios; of the values when there is no rival. */
   readonly spread: number;
 }
 
@@ -68,9 +68,18 @@ export function median(values: readonly number[]): number {
   return (upper + lower) / 2;
 }
 
-/** Relative width of a set of samples: (max - min) / median. */
+/** Linear interpolation between the two nearest ranks. @param sorted ascending */
+function quantile(sorted: readonly number[], share: number): number {
+  const place = (sorted.length - 1) * share;
+  const lower = sorted[Math.floor(place)] ?? NaN;
+  const upper = sorted[Math.ceil(place)] ?? NaN;
+  return lower + (upper - lower) * (place % 1);
+}
+
+/** Relative width of the middle half: what one disturbed sample cannot widen. */
 export function spread(values: readonly number[]): number {
-  return (Math.max(...values) - Math.min(...values)) / median(values);
+  const sorted = [...values].sort((a, b) => a - b);
+  return (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / median(values);
 }
 
 /**

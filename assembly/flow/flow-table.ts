@@ -11,9 +11,9 @@ import {
   FLOW_PROBE_MAX, LaneCounter,
 } from '../abi';
 import { nowMs } from '../mem/clock';
-import { regionCapacity } from '../mem/region';
+import { regionBase, regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
-import { Row, flowRegion, isV4, rowAt, rowIdx, tallyAt, tallyOf } from './row';
+import { Row, flowRegion, flowShift, isV4, rowAt, rowIdx, tallyAt, tallyOf } from './row';
 import { hashTuple, tupleEq } from './tuple';
 
 /** A row index that is none. */
@@ -24,10 +24,11 @@ const DELETED_REST_MS: u32 = 1000;
 
 /** @returns address of the live row with this tuple, or 0 */
 export function findFlow<F>(src: usize, dst: usize, ports: u32, kind: u32): usize {
+  const base = regionBase(flowRegion<F>());
   const mask = regionCapacity(flowRegion<F>()) - 1;
   let slot = hashTuple<F>(src, dst, ports, kind);
   for (let i: u32 = 0; i < <u32>FLOW_PROBE_MAX; i++, slot++) {
-    const row = rowAt<F>(slot & mask);
+    const row = Row.at(base + (<usize>(slot & mask) << flowShift<F>()));
     const seq = row.seq;
     if (seq == 0) return 0;
     if (!(seq & 1) && tupleEq<F>(row, src, dst, ports, kind)) return row.ptr;

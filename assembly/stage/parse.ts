@@ -22,65 +22,70 @@ import { Tcp, tcpFlagsValid } from '../wire/tcp';
 import { Udp } from '../wire/udp';
 
 export function parse(p: Pkt): Verdict {
-  const short = Eth.check(p.frame, p.len);
+  const frame: usize = p.frame;
+  const short = Eth.check(frame, p.len);
   if (short != Drop.NONE) return drop(p, short);
-  const eth = Eth.at(p.frame);
-  p.l3 = <u16>eth.hlen;
-  p.etherType = eth.etherType;
-  switch (<u32>p.etherType) {
+  const eth = Eth.at(frame);
+  const l3 = eth.hlen;
+  const etherType = eth.etherType;
+  p.l3 = <u16>l3;
+  p.etherType = etherType;
+  // Addresses go down as arguments: read back from the record they would cost a load each time.
+  switch (<u32>etherType) {
     case ETHERTYPE_IPV4:
-      return parseIpv4(p);
+      return parseIpv4(p, frame + l3, p.len - l3);
     case ETHERTYPE_IPV6:
-      return parseIpv6(p);
+      return parseIpv6(p, frame + l3, p.len - l3);
     case ETHERTYPE_ARP:
-      return parseArp(p);
+      return parseArp(p, frame + l3, p.len - l3);
     default:
       return drop(p, Drop.UNKNOWN_ETHERTYPE);
   }
 }
 
-function parseArp(p: Pkt): Verdict {
-  const bad = Arp.check(p.l3Ptr, p.len - p.l3);
+function parseArp(p: Pkt, l3: usize, avail: u32): Verdict {
+  const bad = Arp.check(l3, avail);
   return bad == Drop.NONE ? Verdict.NONE : drop(p, bad);
 }
 
-function parseIpv4(p: Pkt): Verdict {
-  const bad = Ipv4.check(p.l3Ptr, p.len - p.l3);
+function parseIpv4(p: Pkt, l3: usize, avail: u32): Verdict {
+  const bad = Ipv4.check(l3, avail);
   if (bad != Drop.NONE) return drop(p, bad);
-  const wrong = Ipv4.checkChecksum(p.l3Ptr);
+  const wrong = Ipv4.checkChecksum(l3);
   if (wrong != Drop.NONE) return drop(p, wrong);
-  const ip = Ipv4.at(p.l3Ptr);
+  const ip = Ipv4.at(l3);
+  const hlen = ip.hlen;
   p.mark(PKT_F_IPV4);
   p.srcHi = 0;
   p.srcLo = (<u64>ip.srcBe << 32) | MAPPED_PREFIX;
   p.dstHi = 0;
   p.dstLo = (<u64>ip.dstBe << 32) | MAPPED_PREFIX;
   p.proto = ip.proto;
-  p.l4 = p.l3 + <u16>ip.hlen;
+  p.l4 = p.l3 + <u16>hlen;
   const fragment = ip.fragment;
   if (fragment & (IPV4_FLAG_MF | IPV4_OFFSET_MASK)) p.mark(PKT_F_FRAGMENT);
   if (fragment & IPV4_OFFSET_MASK) {
     p.mark(PKT_F_LATER_FRAGMENT);
     return Verdict.NONE;
   }
-  return parseTransport(p, <u32>ip.totalLength - ip.hlen);
+  return parseTransport(p, l3 + hlen, <u32>ip.totalLength - hlen);
 }
 
-function parseIpv6(p: Pkt): Verdict {
-  const bad = Ipv6.check(p.l3Ptr, p.len - p.l3);
+function parseIpv6(p: Pkt, l3: usize, avail: u32): Verdict {
+  const bad = Ipv6.check(l3, avail);
   if (bad != Drop.NONE) return drop(p, bad);
-  const ip = Ipv6.at(p.l3Ptr);
+  const ip = Ipv6.at(l3);
   p.mark(PKT_F_IPV6);
   p.srcHi = load<u64>(ip.srcPtr);
   p.srcLo = load<u64>(ip.srcPtr, 8);
   p.dstHi = load<u64>(ip.dstPtr);
   p.dstLo = load<u64>(ip.dstPtr, 8);
-  return parseExtensions(p, ip.datagramLen);
+  return parseExtensions(p, l3, ip.datagramLen);
 }
 
 /** Find the transport header behind the extension headers. @param end bytes of the datagram */
-function parseExtensions(p: Pkt, end: u32): Verdict {
-  const walk = walkIpv6(p.l3Ptr, end);
+function parseExtensions(p: Pkt, l3: usize, end: u32): Verdict {
+  const walk = walkIpv6(l3, end);
   const bad = walkDrop(walk);
   if (bad != Drop.NONE) return drop(p, bad);
   const flags = walkFlags(walk);
@@ -96,39 +101,39 @@ function parseExtensions(p: Pkt, end: u32): Verdict {
     p.proto = IPV6_NEXT_ROUTING;
     return Verdict.NONE;
   }
-  return parseTransport(p, end - walkOffset(walk));
+  return parseTransport(p, l3 + walkOffset(walk), end - walkOffset(walk));
 }
 
 /** The transport header of either family. @param avail bytes of it within the datagram */
-function parseTransport(p: Pkt, avail: u32): Verdict {
+function parseTransport(p: Pkt, l4: usize, avail: u32): Verdict {
   switch (<u32>p.proto) {
     case IPPROTO_TCP:
-      return parseTcp(p, avail);
+      return parseTcp(p, l4, avail);
     case IPPROTO_UDP:
-      return parseUdp(p, avail);
+      return parseUdp(p, l4, avail);
     case IPPROTO_ICMP:
-      return p.has(PKT_F_IPV4) ? parseIcmp(p, avail) : Verdict.NONE;
+      return p.has(PKT_F_IPV4) ? parseIcmp(p, l4, avail) : Verdict.NONE;
     case IPPROTO_ICMPV6:
-      return p.has(PKT_F_IPV6) ? parseIcmpv6(p, avail) : Verdict.NONE;
+      return p.has(PKT_F_IPV6) ? parseIcmpv6(p, l4, avail) : Verdict.NONE;
     default:
       return Verdict.NONE;
   }
 }
 
-function parseTcp(p: Pkt, avail: u32): Verdict {
-  const bad = Tcp.check(p.l4Ptr, avail);
+function parseTcp(p: Pkt, l4: usize, avail: u32): Verdict {
+  const bad = Tcp.check(l4, avail);
   if (bad != Drop.NONE) return drop(p, bad);
-  const tcp = Tcp.at(p.l4Ptr);
+  const tcp = Tcp.at(l4);
   p.tcpFlags = tcp.flags;
   p.ports = tcp.portsBe;
-  return tcpFlagsValid(p.tcpFlags) ? Verdict.NONE : drop(p, Drop.BAD_TCP_FLAGS);
+  return tcpFlagsValid(tcp.flags) ? Verdict.NONE : drop(p, Drop.BAD_TCP_FLAGS);
 }
 
-function parseUdp(p: Pkt, avail: u32): Verdict {
+function parseUdp(p: Pkt, l4: usize, avail: u32): Verdict {
   const whole = !p.has(PKT_F_FRAGMENT);
-  const bad = whole ? Udp.check(p.l4Ptr, avail) : Udp.checkHeader(p.l4Ptr, avail);
+  const bad = whole ? Udp.check(l4, avail) : Udp.checkHeader(l4, avail);
   if (bad != Drop.NONE) return drop(p, bad);
-  p.ports = Udp.at(p.l4Ptr).portsBe;
+  p.ports = Udp.at(l4).portsBe;
   return Verdict.NONE;
 }
 
@@ -137,10 +142,10 @@ function echoPorts(idBe: u16): u32 {
   return <u32>idBe | (<u32>idBe << 16);
 }
 
-function parseIcmp(p: Pkt, avail: u32): Verdict {
-  const bad = Icmp.check(p.l4Ptr, avail);
+function parseIcmp(p: Pkt, l4: usize, avail: u32): Verdict {
+  const bad = Icmp.check(l4, avail);
   if (bad != Drop.NONE) return drop(p, bad);
-  const icmp = Icmp.at(p.l4Ptr);
+  const icmp = Icmp.at(l4);
   if (icmpIsEcho(icmp.type, icmp.code)) {
     p.mark(PKT_F_ECHO);
     p.ports = echoPorts(icmp.idBe);
@@ -150,10 +155,10 @@ function parseIcmp(p: Pkt, avail: u32): Verdict {
   return Verdict.NONE;
 }
 
-function parseIcmpv6(p: Pkt, avail: u32): Verdict {
-  const bad = Icmpv6.check(p.l4Ptr, avail);
+function parseIcmpv6(p: Pkt, l4: usize, avail: u32): Verdict {
+  const bad = Icmpv6.check(l4, avail);
   if (bad != Drop.NONE) return drop(p, bad);
-  const icmp = Icmpv6.at(p.l4Ptr);
+  const icmp = Icmpv6.at(l4);
   if (icmpv6IsEcho(icmp.type, icmp.code)) {
     p.mark(PKT_F_ECHO);
     p.ports = echoPorts(icmp.idBe);

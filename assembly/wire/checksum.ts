@@ -77,6 +77,12 @@ export function fold(total: u64): u16 {
   return <u16>((total & 0xffff) + (total >> 16));
 }
 
+/** `fold` for sums of fewer than 65538 words of 16 bits: two carries are enough. */
+export function fold32(total: u32): u16 {
+  total = (total & 0xffff) + (total >> 16); // at most 0x1fffe
+  return <u16>((total & 0xffff) + (total >> 16));
+}
+
 /** Complete checksum of a sum: the value of the field. */
 export function finish(total: u64): u16 {
   return ~fold(total);
@@ -104,7 +110,8 @@ export function pseudoSum6(addrsPtr: usize, proto: u8, length: u32): u64 {
 
 /** Delta of one 32-bit word, or of a 16-bit one: the upper half adds a neutral 0xffff. */
 export function deltaU32(oldBe: u32, newBe: u32): u16 {
-  return fold(<u64>newBe + <u64>~oldBe);
+  const old = ~oldBe;
+  return fold32((newBe & 0xffff) + (newBe >> 16) + (old & 0xffff) + (old >> 16));
 }
 
 /** Delta of an IPv6 address. */
@@ -120,21 +127,25 @@ export function deltaAddr6(oldPtr: usize, newPtr: usize): u16 {
 
 /** Delta of two changes together. */
 export function addDelta(a: u16, b: u16): u16 {
-  return fold(<u64>a + <u64>b);
+  return fold32(<u32>a + <u32>b);
 }
 
-/** A complete checksum after the change: HC' = ~(~HC + delta), RFC 1624 eqn. 3. */
-export function applyDelta(checksumBe: u16, delta: u16): u16 {
-  return ~fold(<u64>(~checksumBe & 0xffff) + <u64>delta);
+/**
+ * A complete checksum after the change: HC' = ~(~HC + delta), RFC 1624 eqn. 3.
+ *
+ * @param delta  one delta, or the plain sum of a few
+ */
+export function applyDelta(checksumBe: u16, delta: u32): u16 {
+  return ~fold32((~(<u32>checksumBe) & 0xffff) + delta);
 }
 
 /** A partial checksum after the change. Only the addresses' delta: ports are not summed yet. */
 export function applyDeltaPartial(partialBe: u16, addrDelta: u16): u16 {
-  return fold(<u64>partialBe + <u64>addrDelta);
+  return fold32(<u32>partialBe + <u32>addrDelta);
 }
 
 /** `applyDelta` for UDP: 0 means "none" and stays (RFC 768); use it for TCP never. */
-export function applyDeltaUdp(checksumBe: u16, delta: u16): u16 {
+export function applyDeltaUdp(checksumBe: u16, delta: u32): u16 {
   return checksumBe == 0 ? 0 : udpNonZero(applyDelta(checksumBe, delta));
 }
 

@@ -73,7 +73,9 @@ export class Ipv4 {
 
   /** `Drop.NONE` or `BAD_IPV4_CHECKSUM`; `checkHeader` must have passed. */
   static checkChecksum(ptr: usize): Drop {
-    return fold(sum(ptr, Ipv4.at(ptr).hlen)) == 0xffff ? Drop.NONE : Drop.BAD_IPV4_CHECKSUM;
+    const hlen = Ipv4.at(ptr).hlen;
+    const total = hlen == IPV4_HLEN ? sumOfFiveWords(ptr) : sum(ptr, hlen);
+    return fold(total) == 0xffff ? Drop.NONE : Drop.BAD_IPV4_CHECKSUM;
   }
 
   @inline get version(): u8 {
@@ -126,6 +128,12 @@ export class Ipv4 {
   @inline setDstBe(v: u32): void {
     store<u32>(changetype<usize>(this), v, IPV4_DST_OFF);
   }
+}
+
+/** The sum of a header without options. */
+function sumOfFiveWords(ptr: usize): u64 {
+  const low = <u64>load<u32>(ptr) + load<u32>(ptr, 4) + load<u32>(ptr, 8);
+  return low + load<u32>(ptr, 12) + load<u32>(ptr, 16);
 }
 
 /**

@@ -16,6 +16,10 @@ static const uint32_t ORDER_SEED = 2463534242u;
 static uint32_t flow_count;
 static uint8_t *frames, *pristine;
 
+typedef struct {
+  uint32_t src, dst, ports, kind;
+} Tuple;
+
 /** Store one row in the first slot of its run that was never used; 0 when there is none. */
 static int put_row(const Tuple *t, const Tuple *becomes, uint8_t flags, uint32_t out) {
   uint32_t slot = hash_tuple(t->src, t->dst, t->ports, t->kind);
@@ -73,47 +77,67 @@ static void write_frames(void) {
   free(order);
 }
 
-static void count(uint8_t *tally, uint32_t len, uint32_t now_ms) {
+/** assembly/stage/flow-lookup.ts, for what is not TCP. */
+static bool flow_lookup(Pkt *p, uint32_t now_ms) {
+  p->row = NULL;
+  if (p->flags & PKT_F_FRAGMENT) return true;
+  if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) return true;
+  uint8_t *row =
+      find_flow((uint32_t)(p->src_lo >> 32), (uint32_t)(p->dst_lo >> 32), p->ports, p->proto);
+  if (!row) return true;
+  uint32_t from = load32(row + FLOW_IN_IFINDEX_OFF);
+  if (from != 0 && from != p->in_ifindex) return true;
+  uint8_t *tally = tally_of(row);
+  if (tally[TALLY_FLAGS_OFF] & TALLY_F_REPLY) p->flags |= PKT_F_REPLY;
+  p->row = row;
   store64(tally + TALLY_LANE_PACKETS_OFF, load64(tally + TALLY_LANE_PACKETS_OFF) + 1);
-  store64(tally + TALLY_LANE_BYTES_OFF, load64(tally + TALLY_LANE_BYTES_OFF) + len);
+  store64(tally + TALLY_LANE_BYTES_OFF, load64(tally + TALLY_LANE_BYTES_OFF) + p->len);
   store32(tally + TALLY_LANE_SEEN_MS_OFF, now_ms);
+  p->tally = tally;
+  return true;
 }
 
-static int rewrite(uint8_t *f, const Parsed *p, const uint8_t *row) {
-  uint8_t *ip = f + p->l3, *l4 = f + p->l4;
-  if (ip[8] <= 1) return 0;
+static bool decrement_ttl(uint8_t *ip) {
+  if (ip[8] <= 1) return false;
   ip[8]--;
-  uint16_t checksum = apply_delta(load16(ip + 10), 0xfffe);
-  if (row[FLOW_FLAGS_OFF] & FLOW_F_NAT) {
-    uint16_t addrs = load16(row + FLOW_ADDR_DELTA_OFF);
-    uint16_t both = fold((uint64_t)addrs + load16(row + FLOW_PORT_DELTA_OFF));
-    checksum = apply_delta(checksum, addrs);
-    store32(ip + 12, load32(row + FLOW4_NEW_SRC_OFF));
-    store32(ip + 16, load32(row + FLOW4_NEW_DST_OFF));
-    store32(l4, load32(row + FLOW_NEW_PORTS_OFF));
-    uint16_t udp = load16(l4 + 6);
-    if (udp) {
-      udp = apply_delta(udp, both);
-      store16(l4 + 6, udp ? udp : 0xffff);
-    }
-  }
-  store16(ip + 10, checksum);
-  if (row[FLOW_FLAGS_OFF] & FLOW_F_MACS) memcpy(f, row + FLOW_DST_MAC_OFF, 12);
-  return 1;
+  store16(ip + 10, apply_delta(load16(ip + 10), 0xfffe));
+  return true;
+}
+
+static void translate_udp(uint8_t *udp, const uint8_t *row) {
+  store32(udp, load32(row + FLOW_NEW_PORTS_OFF));
+  uint16_t checksum = load16(udp + 6);
+  if (checksum == 0) return;
+  uint16_t delta = fold((uint64_t)load16(row + FLOW_ADDR_DELTA_OFF) +
+                        load16(row + FLOW_PORT_DELTA_OFF));
+  checksum = apply_delta(checksum, delta);
+  store16(udp + 6, checksum ? checksum : 0xffff);
+}
+
+/** assembly/stage/nat.ts for UDP over IPv4. */
+static bool nat(Pkt *p) {
+  const uint8_t *row = p->row;
+  uint8_t *ip = p->frame + p->l3, flags = row[FLOW_FLAGS_OFF];
+  p->action = row[FLOW_ACTION_OFF];
+  p->out_ifindex = load32(row + FLOW_OUT_IFINDEX_OFF);
+  p->macs = flags & FLOW_F_MACS ? row + FLOW_DST_MAC_OFF : NULL;
+  if (p->action != ACTION_HOST && !decrement_ttl(ip)) return false;
+  if (!(flags & FLOW_F_NAT)) return true;
+  store32(ip + 12, load32(row + FLOW4_NEW_SRC_OFF));
+  store32(ip + 16, load32(row + FLOW4_NEW_DST_OFF));
+  store16(ip + 10, apply_delta(load16(ip + 10), load16(row + FLOW_ADDR_DELTA_OFF)));
+  translate_udp(p->frame + p->l4, row);
+  return true;
 }
 
 static uint32_t pass(uint32_t now_ms) {
   uint32_t hits = 0;
   for (uint32_t i = 0; i < flow_count; i++) {
-    uint8_t *f = frames + (size_t)i * FRAME_LEN;
-    Parsed p;
-    if (!parse(f, FRAME_LEN, &p)) continue;
-    uint32_t idx = find_flow(&p.tuple);
-    if (idx == UINT32_MAX) continue;
-    uint8_t *tally = tallies + ((size_t)idx << TALLY_SHIFT);
-    if (tally[TALLY_FLAGS_OFF] & TALLY_F_REPLY) continue;
-    count(tally, FRAME_LEN, now_ms);
-    hits += (uint32_t)rewrite(f, &p, flows + ((size_t)idx << FLOW4_SHIFT));
+    Pkt *p = begin_pkt(frames + (size_t)i * FRAME_LEN, FRAME_LEN, 1);
+    if (!parse(p) || !flow_lookup(p, now_ms) || !p->row) continue;
+    if (!nat(p)) continue;
+    memcpy(p->frame, p->macs, 12);
+    hits++;
   }
   return hits;
 }

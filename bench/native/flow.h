@@ -4,7 +4,7 @@
  * else; both sides print a digest to prove it.
  */
 #pragma once
-#include "frame.h"
+#include "pkt.h"
 
 static uint8_t *flows, *tallies;
 static uint32_t flow_mask;
@@ -29,16 +29,21 @@ static inline uint32_t hash_tuple(uint32_t src, uint32_t dst, uint32_t ports, ui
   return (uint32_t)(h >> 16);
 }
 
-static inline uint32_t find_flow(const Tuple *t) {
-  uint32_t slot = hash_tuple(t->src, t->dst, t->ports, t->kind);
+/** Address of the live row with this tuple, or NULL. */
+static inline uint8_t *find_flow(uint32_t src, uint32_t dst, uint32_t ports, uint32_t kind) {
+  uint32_t slot = hash_tuple(src, dst, ports, kind);
   for (int i = 0; i < FLOW_PROBE_MAX; i++, slot++) {
-    const uint8_t *row = flows + ((size_t)(slot & flow_mask) << FLOW4_SHIFT);
+    uint8_t *row = flows + ((size_t)(slot & flow_mask) << FLOW4_SHIFT);
     uint32_t seq = __atomic_load_n((const uint32_t *)(row + FLOW_SEQ_OFF), __ATOMIC_SEQ_CST);
-    if (seq == 0) return UINT32_MAX;
-    if (!(seq & 1) && load32(row + FLOW_PORTS_OFF) == t->ports &&
-        load16(row + FLOW_PROTO_OFF) == t->kind && load32(row + FLOW4_SRC_OFF) == t->src &&
-        load32(row + FLOW4_DST_OFF) == t->dst)
-      return slot & flow_mask;
+    if (seq == 0) return NULL;
+    if (!(seq & 1) && load32(row + FLOW_PORTS_OFF) == ports &&
+        load16(row + FLOW_PROTO_OFF) == kind && load32(row + FLOW4_SRC_OFF) == src &&
+        load32(row + FLOW4_DST_OFF) == dst)
+      return row;
   }
-  return UINT32_MAX;
+  return NULL;
+}
+
+static inline uint8_t *tally_of(const uint8_t *row) {
+  return tallies + ((size_t)(row - flows) >> FLOW4_SHIFT << TALLY_SHIFT);
 }

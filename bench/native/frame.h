@@ -1,6 +1,6 @@
 /**
- * Frames in C: the 64-byte UDP frames of bench/core/inputs.ts, and a parser that proves every
- * length and verifies the IPv4 header checksum as the core's does.
+ * Frames in C: the 64-byte UDP frames of bench/core/inputs.ts and what it takes to write and
+ * read them.
  */
 #pragma once
 #include "../../native/bpf/generated/abi.h"
@@ -85,40 +85,4 @@ static inline void write_frame(uint8_t *f, uint32_t flow) {
                     be16(FRAME_LEN - ETH_HLEN - IP_HLEN);
   uint16_t checksum = (uint16_t)~fold(pseudo + sum_bytes(udp, FRAME_LEN - ETH_HLEN - IP_HLEN));
   store16(udp + 6, checksum ? checksum : 0xffff);
-}
-
-typedef struct {
-  uint32_t src, dst, ports, kind;
-} Tuple;
-
-/** What the parser learns; the core's Pkt. */
-typedef struct {
-  Tuple tuple;
-  uint32_t l3, l4;
-} Parsed;
-
-static inline int parse(const uint8_t *f, uint32_t len, Parsed *p) {
-  if (len < ETH_HLEN || load16(f + 12) != 8) return 0;
-  const uint8_t *ip = f + ETH_HLEN;
-  uint32_t avail = len - ETH_HLEN;
-  if (avail < IP_HLEN || ip[0] >> 4 != 4) return 0;
-  uint32_t hlen = (uint32_t)(ip[0] & 15) << 2, total = be16(load16(ip + 2));
-  if (hlen < IP_HLEN || hlen > avail || total < hlen || total > avail) return 0;
-  uint64_t sum = 0;
-  for (uint32_t i = 0; i < hlen; i += 4) sum += load32(ip + i);
-  if (fold(sum) != 0xffff) return 0;
-  if (be16(load16(ip + 6)) & 0x3fff) return 0;
-  if (ip[9] != IPPROTO_UDP) return 0;
-  const uint8_t *udp = ip + hlen;
-  uint32_t rest = total - hlen, length;
-  if (rest < UDP_HLEN) return 0;
-  length = be16(load16(udp + 4));
-  if (length < UDP_HLEN || length > rest) return 0;
-  p->l3 = ETH_HLEN;
-  p->l4 = ETH_HLEN + hlen;
-  p->tuple.src = load32(ip + 12);
-  p->tuple.dst = load32(ip + 16);
-  p->tuple.ports = load32(udp);
-  p->tuple.kind = IPPROTO_UDP;
-  return 1;
 }

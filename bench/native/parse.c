@@ -1,21 +1,20 @@
 /**
  * The C twin of `core/parse`: the headers of 64-byte UDP frames, every length proven, the IPv4
- * header checksum verified, the tuple stored.
+ * header checksum verified, the record of the frame filled in.
  *
  *   parse FRAMES REPEATS
  */
-#include "frame.h"
+#include "pkt.h"
 
 static uint32_t frame_count, repeats;
 static uint8_t *frames;
-static Parsed *parsed;
 
 static Sample run(void) {
   uint32_t good = 0;
   uint64_t begin = twin_now_ns();
   for (uint32_t r = 0; r < repeats; r++)
     for (uint32_t i = 0; i < frame_count; i++)
-      good += (uint32_t)parse(frames + (size_t)i * FRAME_LEN, FRAME_LEN, parsed + i);
+      good += parse(begin_pkt(frames + (size_t)i * FRAME_LEN, FRAME_LEN, 1));
   Sample s = {(double)(twin_now_ns() - begin) / repeats / frame_count, good / repeats};
   return s;
 }
@@ -25,7 +24,6 @@ int main(int argc, char **argv) {
   frame_count = (uint32_t)atoi(argv[1]);
   repeats = (uint32_t)atoi(argv[2]);
   frames = twin_pages((size_t)frame_count * FRAME_LEN);
-  parsed = twin_pages((size_t)frame_count * sizeof *parsed);
   for (uint32_t i = 0; i < frame_count; i++) write_frame(frames + (size_t)i * FRAME_LEN, i);
   return twin_serve(twin_digest(frames, (size_t)frame_count * FRAME_LEN), run);
 }

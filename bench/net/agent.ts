@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { COUNTERS_BYTES, COUNTER_LANE_BASE, LaneCounter } from '../../assembly/abi.js';
+import { closeFd, mapLookup, mountBpffs, objGet, unmount } from '../../src/native.js';
 import { packageRoot } from '../../src/package-root.js';
 import type { PutEvent } from '../../src/model/events.js';
 import { NODE_NAME, nodeEvent, podEvent, serviceEvents } from '../core/cluster.js';
@@ -21,6 +23,8 @@ import {
 import { start } from './sh.js';
 
 const CLI = 'build/host/src/cli.js';
+/** Below the mount point: an agent may remove its own directory. */
+const PIN_DIR = 'sluice';
 
 /** Why no agent can run here, or undefined. */
 export function missingAgent(): string | undefined {
@@ -57,6 +61,7 @@ function writeConfig(folder: string, options: AgentOptions): string {
     nodeName: NODE_NAME,
     source: { files: 'objects' },
     stateDir: path.join(folder, 'state'),
+    pinDir: path.join(folder, 'bpf', PIN_DIR),
     offload: options.offload ? 'on' : 'off',
     trunk: { kind: options.trunk },
     serviceCIDRs: [SERVICE_CIDR],
@@ -68,12 +73,39 @@ function writeConfig(folder: string, options: AgentOptions): string {
   return file;
 }
 
+/** A node where Sluice forwards, and what its lane had to do. */
+export interface SluiceNode extends PodNode {
+  /** Packets the lane has received so far. */
+  lanePackets(): number;
+}
+
+/** A BPF file system for the agent's pins, where this process can look too. */
+function mountPins(scope: Scope, folder: string): string {
+  const pins = path.join(folder, 'bpf');
+  mkdirSync(pins);
+  mountBpffs(pins);
+  scope.defer(() => unmount(pins));
+  return pins;
+}
+
+function readLanePackets(pins: string): number {
+  const fd = objGet(path.join(pins, PIN_DIR, 'maps', 'counters'));
+  try {
+    const words = mapLookup(fd, new Uint8Array(4), COUNTERS_BYTES);
+    if (!words) throw new Error('map counters is empty');
+    const view = new DataView(words.buffer, words.byteOffset);
+    return Number(view.getBigUint64(8 * (COUNTER_LANE_BASE + LaneCounter.RX_PACKETS), true));
+  } finally {
+    closeFd(fd);
+  }
+}
+
 /** A node where an agent forwards; it answers for the service when this returns. */
 export async function startSluiceNode(
   scope: Scope,
   label: string,
   options: AgentOptions,
-): Promise<PodNode> {
+): Promise<SluiceNode> {
   const made = createPodNode(scope, label);
   const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'));
   scope.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -83,10 +115,11 @@ export async function startSluiceNode(
     ...made.pods.map(podEvent),
     ...SERVICES.flatMap(serviceEvents),
   ]);
+  const pins = mountPins(scope, folder);
   const cli = path.join(packageRoot(), CLI);
   const config = writeConfig(folder, options);
   start(scope, { netns: made.node }, process.execPath, cli, 'run', '--config', config);
   await startServers(scope, made);
   await awaitService(made, RR_SERVICE);
-  return made;
+  return { ...made, lanePackets: () => readLanePackets(pins) };
 }

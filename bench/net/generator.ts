@@ -1,8 +1,8 @@
 /**
  * 64-byte UDP traffic between namespaces, and how much of it arrives.
  *
- * The generator sends by XDP redirect; at the far end an XDP program counts and drops. The rate
- * is that of the counter, over a window inside one long BPF_PROG_TEST_RUN call: its beginning
+ * The generator sends by XDP redirect; a sink at the far end counts and drops. The rate is what
+ * the sink counts in a window inside one long BPF_PROG_TEST_RUN call: its beginning
  * and its end are slow (page pools are made and torn down) and must not count.
  */
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { closeFd, linkCreate, mapCreate, mapLookup, openNetns } from '../../src/
 import { GENERATOR_CPU } from '../pin.js';
 import type { Scope } from '../scope.js';
 import { netnsPath, type Device } from './netns.js';
-import { delay, start } from './sh.js';
+import { delay, runSync, start } from './sh.js';
 import type { UdpPath } from './udp-template.js';
 
 // linux/bpf.h, linux/if_link.h
@@ -59,13 +59,14 @@ export async function startGenerator(
   };
 }
 
-export interface Counter {
+/** The far end: counts what arrives and drops it, to the end of the scope. */
+export interface Sink {
   /** Frames so far. */
-  read(): number;
+  read(): Promise<number>;
 }
 
-/** Count and drop what a device receives, from now to the end of the scope. */
-export function startCounter(scope: Scope, device: Device): Counter {
+/** A sink by XDP: all that redirected frames cost there is the count. */
+export function startXdpSink(scope: Scope, device: Device): Sink {
   const map = mapCreate({
     type: BPF_MAP_TYPE_ARRAY,
     keySize: 4,
@@ -86,7 +87,31 @@ export function startCounter(scope: Scope, device: Device): Counter {
     read: () => {
       const value = mapLookup(map, key, 8);
       if (!value) throw new Error('the counting program has lost its map');
-      return Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0, true));
+      const count = new DataView(value.buffer, value.byteOffset).getBigUint64(0, true);
+      return Promise.resolve(Number(count));
+    },
+  };
+}
+
+/**
+ * A sink without XDP: dropped at the first hook of the stack, counted by the device. For variants
+ * that both send by sk_buff: XDP on a veth would copy those of one and not those of the other.
+ */
+export function startStackSink(scope: Scope, device: Device): Sink {
+  const { netns, name } = device;
+  const hook = `type filter hook ingress device ${name} priority 0 ;`;
+  const rules = [
+    'add table netdev sink',
+    `add chain netdev sink ingress { ${hook} }`,
+    'add rule netdev sink ingress drop',
+  ];
+  runSync({ netns }, ['nft', '-f', '-'], `${rules.join('\n')}\n`);
+  const loop = `while read x; do cat /sys/class/net/${name}/statistics/rx_packets; done`;
+  const child = start(scope, { netns }, 'sh', '-c', loop);
+  return {
+    read: async () => {
+      child.send('read');
+      return Number(await child.nextLine());
     },
   };
 }
@@ -115,20 +140,20 @@ export interface Rate {
  */
 export async function measureRate(
   generator: Generator,
-  counter: Counter,
+  sink: Sink,
   about: number,
   window: Window,
 ): Promise<Rate> {
   const frames = Math.ceil(about * 1e3 * (window.ms + 2 * window.marginMs));
-  const before = counter.read();
+  const before = await sink.read();
   const sent = generator.send(frames);
   await delay(window.marginMs);
-  const first = { at: performance.now(), count: counter.read() };
+  const first = { at: performance.now(), count: await sink.read() };
   await delay(window.ms);
-  const last = { at: performance.now(), count: counter.read() };
+  const last = { at: performance.now(), count: await sink.read() };
   await sent;
   const mpps = (last.count - first.count) / (last.at - first.at) / 1e3;
-  return { mpps, sent: frames, arrived: counter.read() - before };
+  return { mpps, sent: frames, arrived: (await sink.read()) - before };
 }
 
 /** A rough rate, Mpps: what can be sent, which is more than what arrives when frames are lost. */

@@ -15,7 +15,7 @@ import {
   type Suite,
 } from '../harness.js';
 import { missingCompiler } from '../twin.js';
-import { missingAgent, startSluiceNode, type AgentOptions } from './agent.js';
+import { missingAgent, startSluiceNode, type AgentOptions, type SluiceNode } from './agent.js';
 import {
   connectOnce,
   pingOnce,
@@ -41,7 +41,7 @@ const CONNECTS = 500;
 const isNullTest = process.env['SLUICE_BENCH_NULL'] === '1';
 
 interface Nodes {
-  readonly ours: PodNode;
+  readonly ours: PodNode & Partial<SluiceNode>;
   readonly theirs: PodNode;
 }
 
@@ -53,24 +53,42 @@ async function startNodes(context: Context, options: AgentOptions): Promise<Node
   return { ours, theirs };
 }
 
+/** How a suite samples a node. */
+interface Load<K extends string> {
+  /** Pairs to take when there is time. */
+  readonly pairs: number;
+  /** Packets the lane may see in a sample, least and most: else it is not what the name says. */
+  readonly lane: readonly [number, number];
+  once(node: PodNode): Promise<Record<K, number>>;
+}
+
 /** Sample both nodes in turn. */
 function compareNodes<K extends string>(
   context: Context,
   nodes: Nodes,
-  once: (node: PodNode) => Promise<Record<K, number>>,
-  pairs: number,
+  load: Load<K>,
 ): Promise<Pairs<K>> {
-  const sampler = (who: string, node: PodNode) => async () => {
-    const sample = await once(node);
+  const [least, most] = load.lane;
+  const sampler = (who: string, node: Nodes['ours']) => async () => {
+    const before = node.lanePackets?.() ?? 0;
+    const sample = await load.once(node);
     const numbers = Object.entries<number>(sample).map(([key, n]) => `${key} ${n.toPrecision(4)}`);
+    const climbed = (node.lanePackets?.() ?? least) - before;
+    if (node.lanePackets) numbers.push(`${climbed} packets through the lane`);
     context.note(`${who}: ${numbers.join(', ')}`);
+    if (node.lanePackets && (climbed < least || climbed > most)) {
+      throw new Error(`${climbed} packets took the lane, expected ${least} to ${most}`);
+    }
     return sample;
   };
   return comparePairs(
     { ours: sampler('sluice', nodes.ours), theirs: sampler('kernel', nodes.theirs) },
-    context.quick ? context.samples : Math.max(context.samples, pairs),
+    context.quick ? context.samples : Math.max(context.samples, load.pairs),
   );
 }
+
+/** Connections open and close through the lane; data does not. */
+const FEW: Load<never>['lane'] = [1, 300];
 
 /** Kernel programs execute rows; the trunk is AF_XDP. */
 const OFFLOADED: AgentOptions = { offload: true, trunk: 'xdp' };
@@ -80,7 +98,11 @@ async function runStream(context: Context): Promise<Result[]> {
   await startStreamServer(context.scope, nodes.ours);
   await startStreamServer(context.scope, nodes.theirs);
   const secs = context.quick ? 1 : STREAM_SECS;
-  const pairs = await compareNodes(context, nodes, (node) => streamOnce(node, secs), STREAM_PAIRS);
+  const pairs = await compareNodes(context, nodes, {
+    pairs: STREAM_PAIRS,
+    lane: FEW,
+    once: (node) => streamOnce(node, secs),
+  });
   const rate = { name: 'net/tcp-stream', unit: 'Gbit/s', better: 'higher' } as const;
   const cost = { name: 'net/tcp-stream/cpu', unit: 'CPU s/Gbit', better: 'lower' } as const;
   return [comparison(rate, pairs, 'gbps', RIVAL), comparison(cost, pairs, 'cpu', RIVAL)];
@@ -89,7 +111,11 @@ async function runStream(context: Context): Promise<Result[]> {
 async function runRr(context: Context): Promise<Result[]> {
   const nodes = await startNodes(context, OFFLOADED);
   const secs = context.quick ? RR_SECS / 2 : RR_SECS;
-  const pairs = await compareNodes(context, nodes, (node) => rrOnce(node, secs), RR_PAIRS);
+  const pairs = await compareNodes(context, nodes, {
+    pairs: RR_PAIRS,
+    lane: FEW,
+    once: (node) => rrOnce(node, secs),
+  });
   const rate = { name: 'net/tcp-rr', unit: 'transactions/s', better: 'higher' } as const;
   const latency = { unit: 'us', better: 'lower' } as const;
   return [
@@ -106,12 +132,11 @@ async function runStreamLane(context: Context): Promise<Result[]> {
     const nodes = await startNodes(context, { offload: false, trunk });
     await startStreamServer(context.scope, nodes.ours);
     await startStreamServer(context.scope, nodes.theirs);
-    const pairs = await compareNodes(
-      context,
-      nodes,
-      (node) => streamOnce(node, secs),
-      context.samples,
-    );
+    const pairs = await compareNodes(context, nodes, {
+      pairs: context.samples,
+      lane: [1000, Infinity],
+      once: (node) => streamOnce(node, secs),
+    });
     const name = `net/tcp-stream-lane/${trunk}`;
     results.push(comparison({ name, unit: 'Gbit/s', better: 'higher' }, pairs, 'gbps', RIVAL));
     context.scope.close();
@@ -129,18 +154,17 @@ function rttResults(name: string, pairs: Pairs<RttKey>): Result[] {
 async function runRtt(context: Context): Promise<Result[]> {
   const nodes = await startNodes(context, OFFLOADED);
   const share = context.quick ? 0.4 : 1;
-  const pings = await compareNodes(
-    context,
-    nodes,
-    (node) => pingOnce(node, PINGS * share),
-    context.samples,
-  );
-  const connects = await compareNodes(
-    context,
-    nodes,
-    (node) => connectOnce(node, CONNECTS * share),
-    context.samples,
-  );
+  const pings = await compareNodes(context, nodes, {
+    pairs: context.samples,
+    lane: FEW,
+    once: (node) => pingOnce(node, PINGS * share),
+  });
+  const connects = await compareNodes(context, nodes, {
+    pairs: context.samples,
+    // SYN and SYN-ACK of each, at least.
+    lane: [2 * CONNECTS * share, Infinity],
+    once: (node) => connectOnce(node, CONNECTS * share),
+  });
   return [...rttResults('net/rtt/ping', pings), ...rttResults('net/rtt/first-packet', connects)];
 }
 
@@ -171,6 +195,7 @@ export const suites: readonly Suite[] = [
   },
   {
     names: [
+      'net/rtt',
       'net/rtt/ping/p50',
       'net/rtt/ping/p99',
       'net/rtt/first-packet/p50',

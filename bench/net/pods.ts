@@ -14,7 +14,7 @@ import { SUBJECT_CPU } from '../pin.js';
 import type { Scope } from '../scope.js';
 import { compileNative } from '../twin.js';
 import { startKubeProxy, type ClusterIPService } from './kube-proxy.js';
-import { createNetns, netnsPath, sysctl, type Netns } from './netns.js';
+import { createNetns, ip, netnsPath, sysctl, type Netns } from './netns.js';
 import { delay, run, start } from './sh.js';
 
 export const POD_CIDR = '10.244.0.0/24';
@@ -47,6 +47,7 @@ export function createPodNode(scope: Scope, label: string): PodNode {
   const client = createNetns(scope, `${label}-client`);
   const server = createNetns(scope, `${label}-server`);
   sysctl(node, 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.rp_filter=0');
+  ip(node, `addr add ${NODE_ADDR}/32 dev lo`);
   return {
     node,
     client,

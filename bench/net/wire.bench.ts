@@ -16,7 +16,13 @@ import {
   type Sampler,
   type Suite,
 } from '../harness.js';
-import { measureRate, probeRate, startCounter, startGenerator } from './generator.js';
+import {
+  measureRate,
+  probeRate,
+  startGenerator,
+  startStackSink,
+  startXdpSink,
+} from './generator.js';
 import { startKubeProxy, stopKubeProxy } from './kube-proxy.js';
 import { missingTools } from './sh.js';
 import { missingNative } from './sluice.js';
@@ -71,7 +77,9 @@ interface WireOptions {
 async function runWire(context: Context, options: WireOptions): Promise<Result[]> {
   const { scope, samples, note } = context;
   const wire = createWire(scope);
-  const counter = startCounter(scope, wire.s0);
+  // Rows send XDP frames; lane and kernel both send sk_buffs.
+  const startSink = options.offload ? startXdpSink : startStackSink;
+  const sink = startSink(scope, wire.s0);
   const generator = await startGenerator(scope, wire.c0, wire.path, options.flows);
   const uplink = await startUplink(scope, wire, options.offload);
   const window = context.quick ? QUICK_WINDOW : WINDOW;
@@ -79,12 +87,12 @@ async function runWire(context: Context, options: WireOptions): Promise<Result[]
   /** Switch the variant on, let it meet every flow, and have a first idea of its rate. */
   const sampler = async (variant: Variant): Promise<Sampler<'mpps'>> => {
     await variant.on();
-    const before = counter.read();
+    const before = await sink.read();
     const about = await probeRate(generator);
-    await variant.off(counter.read() - before);
+    await variant.off((await sink.read()) - before);
     return async () => {
       await variant.on();
-      const rate = await measureRate(generator, counter, about, window);
+      const rate = await measureRate(generator, sink, about, window);
       await variant.off(rate.arrived);
       const share = ((100 * rate.arrived) / rate.sent).toFixed(1);
       note(`${variant.who}: ${rate.mpps.toFixed(3)} Mpps, ${share} % delivered`);

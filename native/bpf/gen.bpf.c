@@ -45,7 +45,9 @@ INLINE void write_flow(void *frame, const struct gen_config *config, const bool 
   const __u32 len = l4_off(v6) + UDP_HLEN;
   const __u32 csum_off = l4_off(v6) + UDP_CHECKSUM_OFF;
 #pragma unroll
-  for (__u32 i = 0; i < len; i += 2) store16(frame, i, load16(config->header, i));
+  for (__u32 i = 0; i + 8 <= len; i += 8) store64(frame, i, load64(config->header, i));
+#pragma unroll
+  for (__u32 i = len & ~7; i < len; i += 2) store16(frame, i, load16(config->header, i));
   const __u16 port = __builtin_bswap16(GEN_FIRST_PORT + (flow & GEN_PORT_MASK));
   const __u16 low = __builtin_bswap16(flow >> GEN_PORT_BITS);
   const __u32 addr_end = ETH_HLEN + (v6 ? IPV6_DST_OFF : IPV4_DST_OFF) - 2;

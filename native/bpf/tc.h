@@ -47,19 +47,20 @@ INLINE bool stamp(struct __sk_buff *skb, __u32 ifindex) {
   return true;
 }
 
-/** Send a frame up to a lane that is known to be alive. */
-INLINE int climb(struct __sk_buff *skb, const void *ctl, __u32 counter) {
-  const __u32 trunk = load32(ctl, CONTROL_TRUNK_IFINDEX_OFF);
-  if (!stamp(skb, skb->ifindex)) return TC_ACT_SHOT;
-  count(counter);
-  return bpf_redirect(trunk, 0);
-}
-
 /** Nobody decides: the host's own routes do, or nothing. */
 INLINE int lane_silent(const void *ctl) {
   const bool closed = fail_closed(ctl);
   count(closed ? KERNEL_COUNTER_LANE_SILENT_DROP : KERNEL_COUNTER_LANE_SILENT_PASS);
   return closed ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+/** Send a frame up to a lane that is alive. Without a trunk there is no way to it. */
+INLINE int climb(struct __sk_buff *skb, const void *ctl, __u32 counter) {
+  const __u32 trunk = load32(ctl, CONTROL_TRUNK_IFINDEX_OFF);
+  if (!trunk) return lane_silent(ctl);
+  if (!stamp(skb, skb->ifindex)) return TC_ACT_SHOT;
+  count(counter);
+  return bpf_redirect(trunk, 0);
 }
 
 INLINE int climb_or_fail(struct __sk_buff *skb, const void *ctl, __u32 counter) {

@@ -3,6 +3,7 @@
  * ports and serves them. It talks with the control thread by messages that it reads between turns.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import {
   CONTROL_BASE,
   CONTROL_BYTES,
@@ -10,6 +11,7 @@ import {
   CONTROL_TRUNK_IFINDEX_OFF,
   COUNTERS_BASE,
   COUNTERS_BYTES,
+  DELTA_SIZE,
   FailMode,
   RegionId,
 } from '../../assembly/abi.js';
@@ -63,11 +65,57 @@ function openPorts(core: Core, specs: readonly PortSpec[]): Port[] {
   return ports;
 }
 
+/** Records applied between two bursts: a large batch must not hold up the packets. */
+const RECORDS_PER_TURN = 128;
+
+interface Mailbox {
+  /** Messages received so far. */
+  read(): number;
+  /** A batch is half applied. */
+  isBusy(): boolean;
+  /** Receive, or go on with a batch. @returns false: stop */
+  step(): boolean;
+}
+
+function createMailbox(core: Core, control: MessagePort, say: Say): Mailbox {
+  let read = 0;
+  let batch: Extract<ToLane, { type: 'delta' }> | undefined;
+  let at = 0;
+  let applied = 0;
+  const applySome = ({ id, records }: Extract<ToLane, { type: 'delta' }>): void => {
+    const end = Math.min(at + RECORDS_PER_TURN * DELTA_SIZE, records.length);
+    applied += core.apply(records.subarray(at, end));
+    at = end;
+    if (at < records.length) return;
+    batch = undefined;
+    say({ type: 'applied', id, applied, records }, [records.buffer as ArrayBuffer]);
+  };
+  return {
+    read: () => read,
+    isBusy: () => batch !== undefined,
+    step: () => {
+      if (!batch) {
+        const received = receiveMessageOnPort(control) as { message: ToLane } | undefined;
+        if (!received) return true;
+        read = (read + 1) | 0;
+        if (received.message.type === 'stop') return false;
+        batch = received.message;
+        at = 0;
+        applied = 0;
+      }
+      applySome(batch);
+      return true;
+    },
+  };
+}
+
+type Say = (message: FromLane, transfer?: ArrayBuffer[]) => void;
+
 function main(): void {
   const control = parentPort;
   if (!control) throw new DataplaneError('ERR_LANE', 'a lane runs in a worker thread');
   const spec = workerData as LaneSpec;
-  const say = (message: FromLane, transfer: ArrayBuffer[] = []): void => {
+  const say: Say = (message, transfer = []) => {
     control.postMessage(message, transfer);
   };
   if (spec.cpu !== undefined) native.pinThread(spec.cpu);
@@ -81,26 +129,14 @@ function main(): void {
   say({ type: 'ready', adopted, ports: ports.map((port) => port.description) });
 
   const mailed = new Int32Array(spec.mailCount);
-  let read = 0;
-  const readMail = (): boolean => {
-    read = Atomics.load(mailed, 0);
-    for (;;) {
-      const received = receiveMessageOnPort(control) as { message: ToLane } | undefined;
-      if (!received) return true;
-      const { message } = received;
-      if (message.type === 'stop') return false;
-      const applied = core.apply(message.records);
-      const { id, records } = message;
-      say({ type: 'applied', id, applied, records }, [records.buffer as ArrayBuffer]);
-    }
-  };
+  const mail = createMailbox(core, control, say);
   try {
     runLane({
       core,
       ports,
       wakeFd: spec.wakeFd,
-      hasMail: () => Atomics.load(mailed, 0) !== read,
-      readMail,
+      hasMail: () => mail.isBusy() || Atomics.load(mailed, 0) !== mail.read(),
+      readMail: mail.step,
       flowSlots: Math.max(spec.capacities.flows4, spec.capacities.flows6),
     });
   } finally {

@@ -49,7 +49,7 @@ export function runLane(lane: LaneLoop): void {
       sweptAt = now;
     }
     if (lane.hasMail() && !lane.readMail()) return;
-    if (moved !== 0) continue;
+    if (moved !== 0 || lane.hasMail()) continue;
     const draining = (kicks & ((1 << KICK_RX_SHIFT) - 1)) !== 0;
     native.poll(fds, draining ? DRAIN_MS : IDLE_MS);
     native.drain(wakeFd);

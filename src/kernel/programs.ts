@@ -191,6 +191,8 @@ export function attachXdp(pinDir: string, progFd: number, target: AttachTarget):
       attach(XDP_FLAGS_DRV_MODE);
       return { mode: 'native' };
     } catch (error) {
+      // Somebody else's program is there; the generic hook would only say so less clearly.
+      if (codeOf(error) === 'EBUSY') throw error;
       attach(XDP_FLAGS_SKB_MODE);
       return { mode: 'generic', reason: messageOf(error) };
     }

@@ -22,7 +22,11 @@ import { describePort, placePlainRings, portRecord } from './port.js';
 import type { Port, PortMemory, RingSpace } from './port.js';
 
 export interface MemoryPort extends Port {
-  /** Deliver a frame, for VNET with its virtio header in front. @returns false: no frame posted */
+  /**
+   * Deliver a frame, for VNET with its virtio header in front.
+   *
+   * @returns false, as a kernel drops it, when no frame is posted or the rx ring is full
+   */
   push(frame: Uint8Array): boolean;
   /** Take the next sent frame, for VNET with its virtio header; undefined = none. */
   take(): Uint8Array | undefined;
@@ -65,7 +69,7 @@ export function openMemoryPort(
     },
     push: (frame) => {
       const slot = fill.read();
-      if (slot === undefined) return false;
+      if (slot === undefined || rx.isFull()) return false;
       const at = Number(words.getBigUint64(slot, true)) + FRAME_HEADROOM;
       fill.release();
       view.set(frame, umem + at - headerLen);
@@ -93,7 +97,9 @@ interface PlainRing {
   /** Address of the next entry to read; undefined = empty. */
   read(entrySize?: number): number | undefined;
   release(): void;
-  /** Address of the next entry to write. The core never lends more frames than a ring holds. */
+  /** Frames are posted while others wait on the rx ring: there may be more than it holds. */
+  isFull(): boolean;
+  /** Address of the next entry to write; the ring is not full. */
   write(entrySize: number): number;
   submit(): void;
 }
@@ -117,6 +123,8 @@ function plainRing(words: DataView, record: number): PlainRing {
     release: () => {
       bump(consumerAt);
     },
+    isFull: () =>
+      (words.getUint32(producerAt, true) - words.getUint32(consumerAt, true)) >>> 0 > mask,
     write: (size) => entry(producerAt, size),
     submit: () => {
       bump(producerAt);

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { Action, Drop, LaneCounter, PortKind, VNET_HLEN } from '../../assembly/abi.js';
+import { Action, Drop, FRAME_HEADROOM, LaneCounter, PortKind, RegionId, VNET_HLEN } from '../../assembly/abi.js';
 import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import type { MemoryPort } from '../../src/port/memory.js';
 import { put, ready, service, slice } from '../model/objects.js';
@@ -91,6 +91,14 @@ function pseudoSum(src: string, dst: string, proto: number, length: number): num
   return ~rfc1071(pseudoHeader(addresses, proto, length)) & 0xffff;
 }
 
+/** Leave rubbish where a header is going to be. */
+function soilHeadroom({ core }: Engine): void {
+  const { base, rowSize, capacity } = core.region(RegionId.UMEM);
+  for (let i = 0; i < capacity; i++) {
+    core.view.fill(0xaa, base + i * rowSize, base + i * rowSize + FRAME_HEADROOM);
+  }
+}
+
 const CASES = [
   { src: A4, dst: VIP, to: B4, proto: 'tcp', number: 6, head: 20, l3: 20 },
   { src: A4, dst: VIP, to: B4, proto: 'udp', number: 17, head: 8, l3: 20 },
@@ -147,10 +155,7 @@ test('virtio: a super-frame to a port of bare frames is dropped by name', (t) =>
 test('virtio: a bare frame leaves a virtio port with a header that asks for nothing', (t) => {
   const { engine, trunk, direct } = node(PortKind.VNET, PortKind.FRAMES);
   if (!direct) return t.fail();
-  // Leave rubbish where the header is going to be.
-  const { view } = engine.core;
-  const umem = engine.core.region(14);
-  for (let i = 0; i < umem.capacity; i++) view.fill(0xaa, umem.base + i * umem.rowSize, umem.base + i * umem.rowSize + 256);
+  soilHeadroom(engine);
   const frame = packet({ proto: 'udp', src: OUTSIDE4, dst: A4 });
   const sent = exchange(engine, direct, frame, trunk);
   t.is(hexOf(sent.subarray(0, VNET_HLEN)), '00'.repeat(VNET_HLEN));
@@ -164,9 +169,7 @@ test('virtio: so does one that leaves by a virtio port of its own link', (t) => 
   const wire = { dstMac: MAC.UPLINK, srcMac: '02:00:00:00:99:01' } as const;
   const there = packet({ proto: 'udp', src: OUTSIDE4, dst: A4, sport: 1, dport: 2, ...wire });
   exchange(engine, direct, withHeader(new Uint8Array(VNET_HLEN), there), trunk);
-  const { view } = engine.core;
-  const umem = engine.core.region(14);
-  for (let i = 0; i < umem.capacity; i++) view.fill(0xaa, umem.base + i * umem.rowSize, umem.base + i * umem.rowSize + 256);
+  soilHeadroom(engine);
   const reply = packet({ proto: 'udp', src: A4, dst: OUTSIDE4, sport: 2, dport: 1 });
   const sent = exchange(engine, trunk, stamped(IF.POD_A, reply), direct);
   t.is(hexOf(sent.subarray(0, VNET_HLEN)), '00'.repeat(VNET_HLEN));
@@ -200,12 +203,12 @@ test('virtio: a fragment that claims a partial checksum is not written to', (t) 
   frame.set([0, 0], 24);
   const sum = rfc1071(frame.subarray(14, 34));
   frame.set([sum >>> 8, sum & 0xff], 24);
-  const umem = engine.core.region(14);
+  const umem = engine.core.region(RegionId.UMEM);
   const sent = exchange(engine, direct, withHeader(vnetHeader({ ...spec, partial: true }, 20), frame), trunk);
   t.is(hexOf(sent.subarray(34)), hexOf(frame.subarray(34)));
   const behind = engine.core.view
     .subarray(umem.base, umem.base + umem.rowSize * umem.capacity)
-    .findIndex((byte, i, all) => byte !== 0 && all[i - 1] === 0 && i % umem.rowSize > 256 + frame.length);
+    .findIndex((byte, i) => byte !== 0 && i % umem.rowSize >= FRAME_HEADROOM + frame.length);
   t.is(behind, -1);
   return undefined;
 });

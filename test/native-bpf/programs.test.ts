@@ -123,7 +123,7 @@ rootTest('programs: a link outlives its maker, takes a new program, and goes wit
   const maps = open(t, dir);
   const netns = namespace(t);
   const [a] = veth(
-    { netns, ifname: 'v.a', macByte: 1 },
+    { netns, ifname: 'va', macByte: 1 },
     { netns: namespace(t), ifname: 'vb', macByte: 2 },
   );
   const target = { ifindex: a.ifindex, pinName: 'v.a', netnsFd: netns.fd };

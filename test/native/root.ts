@@ -5,10 +5,10 @@ import { execFile, execFileSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
 
-import test from 'ava';
 import type { ExecutionContext } from 'ava';
 
 import { closeFd, openNetns } from '../../src/native.js';
+import { needs } from '../support/skip.js';
 
 const run = promisify(execFile);
 
@@ -16,15 +16,7 @@ const run = promisify(execFile);
 const PATIENCE_MS = 10_000;
 
 /** A test that needs root: namespaces, BPF, raw sockets. Skipped by name where there is none. */
-export function rootTest(title: string, body: (t: ExecutionContext) => Promise<void> | void): void {
-  if (process.getuid?.() === 0) {
-    test.serial(title, async (t) => {
-      await body(t);
-    });
-    return;
-  }
-  test.skip(`${title} [skipped: needs root]`, body);
-}
+export const rootTest = needs({ root: true, tools: ['ip', 'python3'] });
 
 export function ip(...args: string[]): string {
   return execFileSync('ip', args, { encoding: 'utf8' });

@@ -1,0 +1,161 @@
+/**
+ * The cluster of the demo as a folder of ordinary Kubernetes YAML, which both agents watch.
+ */
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { NETNS_ANNOTATION } from '../../src/model/pods.js';
+import { NODE_NAMES, POD_NAMES, WEB_PODS } from './topology.js';
+import type { PodName, Topology } from './topology.js';
+
+export const HTTP_PORT = 8080;
+export const DNS_PORT = 5353;
+export const IPERF_PORT = 5201;
+
+export interface DemoService {
+  readonly name: string;
+  /** IPv4, and IPv6 where it has one. */
+  readonly clusterIPs: readonly [string, string?];
+  readonly ports: readonly DemoPort[];
+  readonly pods: readonly PodName[];
+  /** Only endpoints of the node that a connection meets first. */
+  readonly local?: boolean;
+}
+
+interface DemoPort {
+  readonly name: string;
+  readonly protocol: 'TCP' | 'UDP';
+  readonly port: number;
+  readonly targetPort: number;
+}
+
+const HTTP: DemoPort = { name: 'http', protocol: 'TCP', port: 80, targetPort: HTTP_PORT };
+const DNS: DemoPort = { name: 'dns', protocol: 'UDP', port: 53, targetPort: DNS_PORT };
+const IPERF: DemoPort = { name: 'iperf', protocol: 'TCP', port: 5201, targetPort: IPERF_PORT };
+
+export const SERVICES = {
+  web: {
+    name: 'web',
+    clusterIPs: ['10.96.0.10', 'fd00:96::10'],
+    ports: [HTTP],
+    pods: WEB_PODS,
+  },
+  whoami: {
+    name: 'whoami',
+    clusterIPs: ['10.96.0.53', 'fd00:96::53'],
+    ports: [DNS],
+    pods: WEB_PODS,
+  },
+  edge: {
+    name: 'edge',
+    clusterIPs: ['10.96.0.20'],
+    ports: [HTTP],
+    pods: WEB_PODS,
+    local: true,
+  },
+  bulk: {
+    name: 'bulk',
+    clusterIPs: ['10.96.0.30'],
+    ports: [HTTP, IPERF],
+    pods: ['web-3'],
+  },
+} as const satisfies Record<string, DemoService>;
+
+const namespace = 'default';
+
+function serviceObject({ name, clusterIPs, ports, local }: DemoService): object {
+  const [ipv4, ipv6] = clusterIPs;
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace },
+    spec: {
+      clusterIP: ipv4,
+      clusterIPs: ipv6 === undefined ? [ipv4] : [ipv4, ipv6],
+      ipFamilies: ipv6 === undefined ? ['IPv4'] : ['IPv4', 'IPv6'],
+      internalTrafficPolicy: local === true ? 'Local' : 'Cluster',
+      ports,
+    },
+  };
+}
+
+/** One EndpointSlice for each family of a service. */
+function sliceObjects(service: DemoService, topology: Topology): object[] {
+  const families = service.clusterIPs.map((_, i) => (i === 0 ? 'IPv4' : 'IPv6'));
+  return families.map((addressType) => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: `${service.name}-${addressType.toLowerCase()}`,
+      namespace,
+      labels: { 'kubernetes.io/service-name': service.name },
+    },
+    addressType,
+    ports: service.ports.map(({ name, protocol, targetPort }) => ({
+      name,
+      protocol,
+      port: targetPort,
+    })),
+    endpoints: service.pods.map((pod) => {
+      const { ipv4, ipv6, node } = topology.pods[pod];
+      const addresses = [addressType === 'IPv4' ? ipv4 : ipv6];
+      return { addresses, nodeName: node, conditions: { ready: true } };
+    }),
+  }));
+}
+
+function nodeObjects({ nodes }: Topology): object[] {
+  return NODE_NAMES.map((name) => {
+    const { podCIDRs, ipv4, ipv6 } = nodes[name];
+    const addresses = [ipv4, ipv6].map((address) => ({ type: 'InternalIP', address }));
+    return {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name },
+      spec: { podCIDR: podCIDRs[0], podCIDRs },
+      status: { addresses },
+    };
+  });
+}
+
+function podObjects({ pods }: Topology): object[] {
+  return POD_NAMES.map((name) => {
+    const { node, ipv4, ipv6, ns } = pods[name];
+    return {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace, annotations: { [NETNS_ANNOTATION]: ns.path } },
+      spec: { nodeName: node, containers: [] },
+      status: { phase: 'Running', podIP: ipv4, podIPs: [{ ip: ipv4 }, { ip: ipv6 }] },
+    };
+  });
+}
+
+/** Replace a file of the folder as a whole: who reads sees the old one or the new one. */
+export function writeText(folder: string, file: string, text: string): void {
+  const path = join(folder, file);
+  writeFileSync(`${path}.tmp`, text);
+  renameSync(`${path}.tmp`, path);
+}
+
+function writeObjects(folder: string, file: string, objects: readonly object[]): void {
+  const options = { aliasDuplicateObjects: false };
+  writeText(folder, file, objects.map((object) => stringify(object, options)).join('---\n'));
+}
+
+/** The file that says which pods are behind a service. */
+export function endpointsFile({ name }: DemoService): string {
+  return `endpoints-${name}.yaml`;
+}
+
+export function writeEndpoints(folder: string, service: DemoService, topology: Topology): void {
+  writeObjects(folder, endpointsFile(service), sliceObjects(service, topology));
+}
+
+export function writeCluster(folder: string, topology: Topology): void {
+  const services = Object.values(SERVICES);
+  writeObjects(folder, 'nodes.yaml', nodeObjects(topology));
+  writeObjects(folder, 'pods.yaml', podObjects(topology));
+  writeObjects(folder, 'services.yaml', services.map(serviceObject));
+  for (const service of services) writeEndpoints(folder, service, topology);
+}

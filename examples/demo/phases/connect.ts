@@ -1,0 +1,80 @@
+/** Who reaches whom: pods, nodes, services, the world outside. */
+import { SERVICES } from '../cluster.js';
+import type { Answers } from '../clients.js';
+import { expect } from '../checks.js';
+import type { Check } from '../checks.js';
+import type { Namespace } from '../netns.js';
+import type { World } from '../world.js';
+
+const PINGS = 5;
+const REQUESTS = 40;
+const QUESTIONS = 24;
+
+/** `web-1 11, web-2 9` */
+export function countsOf({ pods }: Answers): string {
+  const sorted = [...pods].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([pod, count]) => `${pod} ${count}`).join(', ');
+}
+
+function expectSpread(answers: Answers, wanted: number): string {
+  const { size } = answers.pods;
+  expect(size === wanted, `${size} of ${wanted} backends hit: ${countsOf(answers)}`);
+  return countsOf(answers);
+}
+
+function expectSource({ saw }: Answers, source: string): string {
+  const seen = [...saw].join(', ');
+  expect(seen === source, `the pod saw ${seen}, expected the client's own ${source}`);
+  return `the pod saw ${seen}`;
+}
+
+async function pods({ topology, clients }: World, check: Check): Promise<void> {
+  const { 'shell-1': shell, 'web-1': near, 'web-3': far } = topology.pods;
+  const ping = (from: Namespace, host: string) => async (): Promise<string> => {
+    const ms = await clients.ping(from, host, PINGS);
+    return `${PINGS} of ${PINGS}, ${ms.toFixed(2)} ms on average`;
+  };
+  await check('pod to pod, same node: ping', ping(shell.ns, near.ipv4));
+  await check('pod to pod, across nodes: ping', ping(shell.ns, far.ipv4));
+  await check('pod to pod, across nodes: IPv6 ping', ping(shell.ns, far.ipv6));
+  await check('pod to pod, across nodes: TCP keeps the source address', async () =>
+    expectSource(await clients.http(shell.ns, far.ipv4, 8080, 1), shell.ipv4),
+  );
+  await check('pod to outside client: ping', ping(shell.ns, topology.client.ipv4));
+  await check('pod to its own node: ping', ping(shell.ns, topology.nodes.alpha.ipv4));
+}
+
+async function services({ topology, clients }: World, check: Check): Promise<void> {
+  const { 'shell-1': shell, 'shell-2': other } = topology.pods;
+  const [web, web6] = SERVICES.web.clusterIPs;
+  const [dns, dns6] = SERVICES.whoami.clusterIPs;
+  const http = (from: Namespace, host: string) => async (): Promise<string> =>
+    expectSpread(await clients.http(from, host, 80, REQUESTS), SERVICES.web.pods.length);
+  const ask = (from: Namespace, host: string) => async (): Promise<string> =>
+    expectSpread(await clients.dns(from, host, QUESTIONS), SERVICES.whoami.pods.length);
+  await check('pod to ClusterIP, TCP: every backend on both nodes', http(shell.ns, web));
+  await check('pod of the other node to ClusterIP, TCP', http(other.ns, web));
+  await check('pod to ClusterIP, UDP: every backend', ask(shell.ns, dns));
+  await check('pod to ClusterIP, IPv6 TCP', http(shell.ns, web6));
+  await check('pod to ClusterIP, IPv6 UDP', ask(shell.ns, dns6));
+  await check('node to ClusterIP, TCP', http(topology.nodes.alpha.ns, web));
+  await check('node to ClusterIP, UDP', ask(topology.nodes.beta.ns, dns));
+  await check('node to ClusterIP, IPv6 TCP', http(topology.nodes.alpha.ns, web6));
+}
+
+async function outside({ topology, clients }: World, check: Check): Promise<void> {
+  const { client } = topology;
+  await check('outside client to pod address, routed by the node', async () =>
+    expectSource(await clients.http(client.ns, topology.pods['web-4'].ipv4, 8080, 4), client.ipv4),
+  );
+  await check('outside client to ClusterIP by way of a node', async () => {
+    const [edge] = SERVICES.edge.clusterIPs;
+    return expectSpread(await clients.http(client.ns, edge, 80, 20), 2);
+  });
+}
+
+export async function connectPhase(world: World, check: Check): Promise<void> {
+  await pods(world, check);
+  await services(world, check);
+  await outside(world, check);
+}

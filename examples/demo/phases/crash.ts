@@ -1,0 +1,134 @@
+/** SIGKILL for a node's agent in the middle of a transfer. */
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Flow } from '../../../src/ops/flows.js';
+import { eventually, expect } from '../checks.js';
+import type { Check } from '../checks.js';
+import { SERVICES } from '../cluster.js';
+import type { Running } from '../netns.js';
+import { payloadDigest } from '../payload.js';
+import type { World } from '../world.js';
+import { countsOf } from './connect.js';
+import { busiestFlow, packetsOf } from './split.js';
+
+const TRANSFER_BYTES = 80 * 1024 * 1024;
+const TRANSFER_RATE = '10M';
+/** The transfer has got going. */
+const STARTED_BYTES = 4 * 1024 * 1024;
+const DEAD_MS = 1000;
+
+interface Transfer {
+  readonly file: string;
+  readonly running: Running;
+  readonly to: string;
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+async function beginTransfer({ site, topology, clients }: World): Promise<Transfer> {
+  const [address] = SERVICES.bulk.clusterIPs;
+  const file = join(site.folder, 'download');
+  const url = `http://${address}/download?bytes=${TRANSFER_BYTES}`;
+  const { ns } = topology.pods['shell-1'];
+  const running = clients.download(ns, url, file, TRANSFER_RATE);
+  site.watch(running.pid);
+  await eventually(5000, `the transfer did not start: ${running.output()}`, () =>
+    sizeOf(file) > STARTED_BYTES ? true : undefined,
+  );
+  return { file, running, to: `${address}:80` };
+}
+
+/** The flows as `sluice flows --json` prints them. */
+async function listFlows({ agents }: World): Promise<Flow[]> {
+  const { status, stdout, stderr } = await agents.alpha.sluice('flows', '--json');
+  expect(status === 0, `sluice flows: exit code ${status}: ${stderr.trim()}`);
+  const lines = stdout.split('\n').filter(Boolean);
+  return lines.map((line) => JSON.parse(line) as Flow);
+}
+
+async function whileDead(world: World, check: Check, transfer: Transfer): Promise<Flow> {
+  const { agents, clients, topology } = world;
+  const flow = busiestFlow(agents.alpha, transfer.to);
+  await check('the agent of alpha is killed in the middle of a transfer', async () => {
+    await agents.alpha.kill();
+    const read = sizeOf(transfer.file);
+    await eventually(5000, 'the kernel did not notice', () =>
+      agents.alpha.status().lane.alive ? undefined : true,
+    );
+    return `SIGKILL after ${(read / 1e6).toFixed(0)} of ${(TRANSFER_BYTES / 1e6).toFixed(0)} MB`;
+  });
+  const before = sizeOf(transfer.file);
+  await check('sluice flows works while the agent is dead, and the kernel goes on', async () => {
+    const find = async (): Promise<Flow> => {
+      const flows = await listFlows(world);
+      const found = flows.find(({ from, to }) => from === flow.from && to === flow.to);
+      expect(found !== undefined, `no flow ${flow.from} to ${flow.to} among ${flows.length}`);
+      return found;
+    };
+    const first = packetsOf(await find());
+    await delay(DEAD_MS);
+    const then = packetsOf(await find());
+    const grown = then.kernel - first.kernel;
+    expect(grown > 0, 'the kernel repeats no packet of the transfer');
+    expect(then.lane === first.lane, 'the dead lane has counted packets');
+    return `kernel +${grown}, WASM +0 packets`;
+  });
+  await check('the transfer goes on while the agent is dead', async () => {
+    const grown = await eventually(8000, 'no byte arrived', () => {
+      const bytes = sizeOf(transfer.file) - before;
+      return bytes > 0 ? bytes : undefined;
+    });
+    return `${(grown / 1e6).toFixed(1)} MB more`;
+  });
+  await check('new pod to pod connections work by kernel routes meanwhile', async () => {
+    const { 'shell-1': shell, 'web-1': near, 'web-4': far } = topology.pods;
+    const one = await clients.http(shell.ns, near.ipv4, 8080, 2);
+    const two = await clients.http(shell.ns, far.ipv4, 8080, 2);
+    return `${countsOf(one)}; ${countsOf(two)}`;
+  });
+  return flow;
+}
+
+async function restart({ agents }: World, check: Check, flow: Flow): Promise<void> {
+  const { alpha } = agents;
+  await check('the restarted agent takes the same rows over', async () => {
+    alpha.start();
+    const { adopted } = await alpha.awaitReady();
+    expect(adopted, 'it began with an empty table');
+    const { counters } = alpha.status();
+    const [taken = 0, rejected = 0] = ['FLOWS_ADOPTED', 'FLOWS_REJECTED'].map(
+      (name) => counters.lane[name] ?? 0,
+    );
+    expect(taken > 0 && rejected === 0, `${taken} adopted, ${rejected} rejected`);
+    const same = alpha.flows().find(({ from, to }) => from === flow.from && to === flow.to);
+    expect(same !== undefined, `flow ${flow.from} to ${flow.to} is gone`);
+    expect(same.ageMs > flow.ageMs, 'the row was made anew');
+    expect(same.translatedTo === flow.translatedTo, `it leads to ${same.translatedTo} now`);
+    return `${taken} rows adopted, 0 rejected; ${flow.from} still to ${flow.translatedTo}`;
+  });
+}
+
+export async function crashPhase(world: World, check: Check): Promise<void> {
+  const { clients, topology } = world;
+  const transfer = await beginTransfer(world);
+  await restart(world, check, await whileDead(world, check, transfer));
+  await check('the transfer completes, whole and right', async () => {
+    const { status, stderr } = await transfer.running.done;
+    expect(status === 0, `curl: exit code ${status}: ${stderr.trim()}`);
+    const body = readFileSync(transfer.file);
+    expect(body.length === TRANSFER_BYTES, `${body.length} of ${TRANSFER_BYTES} bytes`);
+    const digest = createHash('sha256').update(body).digest('hex');
+    expect(digest === payloadDigest(TRANSFER_BYTES), `digest ${digest} is not the payload's`);
+    return `${body.length} bytes, SHA-256 ${digest.slice(0, 16)}...`;
+  });
+  await check('new connections are decided again', async () => {
+    const shell = topology.pods['shell-1'];
+    const tcp = await clients.http(shell.ns, SERVICES.web.clusterIPs[0], 80, 16);
+    const udp = await clients.dns(shell.ns, SERVICES.whoami.clusterIPs[0], 8);
+    return `TCP ${countsOf(tcp)}; UDP ${countsOf(udp)}`;
+  });
+}

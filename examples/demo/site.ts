@@ -1,0 +1,102 @@
+/**
+ * Everything the demo makes, and its removal: at the end, on failure, when the process is told to
+ * stop. Removal is synchronous, so that it also works while the process ends.
+ */
+import { existsSync, mkdtempSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { openLab } from './netns.js';
+import type { Lab } from './netns.js';
+
+const PIN_PARENT = '/sys/fs/bpf/sluice';
+const NETNS_DIR = '/var/run/netns';
+const LINKS_DIR = '/sys/class/net';
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+export interface Site {
+  readonly lab: Lab;
+  /** Temporary; manifests, configurations, state. */
+  readonly folder: string;
+  /** Below it everything that is pinned. */
+  readonly pinRoot: string;
+  /** Remember a process, so that `leftovers` asks for it. */
+  watch(pid: number): void;
+  /** Remove everything; may be called twice. */
+  close(): void;
+  /** What is still there, a few words each. */
+  leftovers(): string[];
+}
+
+function list(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    // ESRCH: there is no such process, which is what was asked.
+    return false;
+  }
+}
+
+/** Remove the folder of all pins, if we made it and nobody else uses it. */
+function removeParent(hadParent: boolean): void {
+  if (hadParent || !existsSync(PIN_PARENT)) return;
+  if (list(PIN_PARENT).length === 0) rmdirSync(PIN_PARENT);
+}
+
+/** @param beforeExit  done first when a signal or an error ends the process (the screen) */
+export function openSite(beforeExit: () => void): Site {
+  const hadParent = existsSync(PIN_PARENT);
+  const linksBefore = new Set(list(LINKS_DIR));
+  const netnsBefore = new Set(list(NETNS_DIR));
+  const pids = new Set<number>();
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
+  const pinRoot = join(PIN_PARENT, `demo-${process.pid}`);
+  let lab: Lab | undefined;
+
+  const close = (): void => {
+    process.removeListener('exit', close);
+    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
+    // Agents first: who runs could pin or write again.
+    lab?.close();
+    rmSync(pinRoot, { recursive: true, force: true });
+    removeParent(hadParent);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    beforeExit();
+    close();
+    // With our handlers gone the signal means what it meant before.
+    process.kill(process.pid, signal);
+  };
+  // Before the lab's own handlers, which end the process.
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on('exit', close);
+  const opened = openLab();
+  lab = opened;
+
+  const isOurs = (name: string): boolean => name.startsWith(`slu${process.pid}.`);
+  return {
+    lab: opened,
+    folder,
+    pinRoot,
+    watch: (pid) => void pids.add(pid),
+    close,
+    leftovers: () => [
+      ...list(NETNS_DIR)
+        .filter((name) => !netnsBefore.has(name) && isOurs(name))
+        .map((name) => `namespace ${name}`),
+      ...list(LINKS_DIR)
+        .filter((name) => !linksBefore.has(name) && name.startsWith('slc'))
+        .map((name) => `link ${name}`),
+      ...[...pids].filter(isAlive).map((pid) => `process ${pid}`),
+      ...[pinRoot, folder].filter((path) => existsSync(path)),
+      ...(hadParent || list(dirname(pinRoot)).length > 0 || !existsSync(PIN_PARENT)
+        ? []
+        : [PIN_PARENT]),
+    ],
+  };
+}

@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Make everything ready for one purpose, and nothing twice.
+#
+#   setup.sh [demo|test|bench]     default: test
+#
+# Three steps, each skipped when there is nothing to do: the packages of package-lock.json, the
+# Debian packages whose programs this purpose calls, and the build. Debian packages need root;
+# without it the missing programs are named and whatever needs them is skipped by name.
+#
+#   SLUICE_NO_APT=1   leave Debian packages alone
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PATH=$PATH:/usr/sbin:/sbin
+purpose=${1:-test}
+node_min=20.19
+
+say() { echo "setup: $*"; }
+die() {
+  echo "setup: $*" >&2
+  exit 1
+}
+
+# Program and the Debian package that has it.
+declare -A package_of=(
+  [ip]=iproute2 [sysctl]=procps [nsenter]=util-linux [taskset]=util-linux [ping]=iputils-ping
+  [ethtool]=ethtool [curl]=curl [iperf3]=iperf3 [nft]=nftables [tcpdump]=tcpdump
+  [python3]=python3 [make]=make [g++]=g++ [gcc]=gcc [clang]=clang
+)
+compilers=(g++)
+# What each purpose calls.
+case $purpose in
+  demo) programs=(ip sysctl nsenter ping curl python3) optional=() ;;
+  test) programs=(ip sysctl nsenter ping ethtool curl iperf3 tcpdump python3) optional=(clang) ;;
+  bench) programs=(ip sysctl nsenter taskset ping ethtool iperf3 nft python3 gcc) optional=() ;;
+  *) die "unknown purpose '$purpose': expected demo, test or bench" ;;
+esac
+
+# ---- Node and its packages --------------------------------------------------------------
+
+command -v node >/dev/null || die "Node is missing: install Node $node_min or newer"
+node_version=$(node -p process.versions.node)
+if [[ $(printf '%s\n' "$node_min" "$node_version" | sort -V | head -1) != "$node_min" ]]; then
+  die "Node $node_version is too old: install Node $node_min or newer"
+fi
+
+# npm writes the hidden lockfile at the end of every installation. No package we use needs an
+# install script.
+lock_stamp=node_modules/.package-lock.json
+if [[ ! -f $lock_stamp || package-lock.json -nt $lock_stamp ]]; then
+  say "npm ci"
+  npm ci --ignore-scripts --no-audit --no-fund
+  touch "$lock_stamp"
+fi
+
+# ---- Debian packages --------------------------------------------------------------------
+
+# missing_of PROGRAM...: those that are not installed, one a line.
+missing_of() {
+  local program
+  for program; do
+    command -v "$program" >/dev/null || echo "$program"
+  done
+}
+
+# packages_of PROGRAM...: the packages that have them, each once.
+packages_of() {
+  local program
+  for program; do echo "${package_of[$program]}"; done | sort -u
+}
+
+apt_updated=false
+apt_install() {
+  export DEBIAN_FRONTEND=noninteractive
+  if ! $apt_updated; then
+    apt_updated=true
+    apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
+  fi
+  apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+can_apt() {
+  [[ $EUID -eq 0 && -z ${SLUICE_NO_APT:-} ]] && command -v apt-get >/dev/null
+}
+
+mapfile -t missing < <(missing_of "${compilers[@]}" "${programs[@]}")
+if ((${#missing[@]} > 0)) && can_apt; then
+  mapfile -t packages < <(packages_of "${missing[@]}")
+  say "apt-get install ${packages[*]}"
+  apt_install "${packages[@]}" || say "apt-get install failed"
+  mapfile -t missing < <(missing_of "${compilers[@]}" "${programs[@]}")
+fi
+for program in "${missing[@]}"; do
+  [[ $program == g++ ]] && die "no C++ compiler: install the Debian package g++"
+  say "$program is missing (Debian package ${package_of[$program]}): what needs it is skipped"
+done
+
+# clang only compares the committed bytecode with its sources: worth one attempt, not a failure.
+mapfile -t wanted < <(missing_of "${optional[@]}")
+tried=build/stamps/optional-packages
+if ((${#wanted[@]} > 0)) && can_apt && [[ ! -f $tried ]]; then
+  mkdir -p build/stamps
+  touch "$tried"
+  mapfile -t packages < <(packages_of "${wanted[@]}")
+  say "apt-get install ${packages[*]} libbpf-dev (optional)"
+  apt_install "${packages[@]}" libbpf-dev || say "not available here: ${wanted[*]}"
+fi
+
+# ---- Build ------------------------------------------------------------------------------
+
+case $purpose in
+  demo) exec bash scripts/build.sh core native host ;;
+  test) exec bash scripts/build.sh core debug native host ;;
+  bench) exec bash scripts/build.sh core bench native host ;;
+esac

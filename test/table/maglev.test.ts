@@ -1,0 +1,130 @@
+import test from 'ava';
+import { SCRATCH_BASE } from '../../assembly/abi.js';
+import { maglevSize } from '../../src/compile/maglev.js';
+import { DeltaError, RegionId, TableId } from '../../assembly/abi.js';
+import { createDeltaWriter, refusedDeltas } from '../../src/core/delta-writer.js';
+import { openInnerCore } from '../support/inner-core.js';
+
+const core = await openInnerCore();
+const { exports, words } = core;
+const TABLE = core.region(RegionId.MAGLEV).base;
+const IDS = SCRATCH_BASE;
+const SPACE = SCRATCH_BASE + 0x10000;
+
+/** MurmurHash3's finaliser: how assembly/table/maglev.ts makes two numbers of an identity. */
+function mix32(x: number): number {
+  let h = x >>> 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b) >>> 0;
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> 0;
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+/** Eisenbud et al., NSDI 2016, 3.4: pseudocode 1, permutation written out. */
+function paperTable(ids: readonly number[], m: number): number[] {
+  const permutation = ids.map((id) => {
+    const offset = mix32((id ^ 0x9e3779b9) >>> 0) % m;
+    const skip = m > 1 ? (mix32((id ^ 0x7f4a7c15) >>> 0) % (m - 1)) + 1 : 0;
+    return Array.from({ length: m }, (_, j) => (offset + j * skip) % m);
+  });
+  const next = ids.map(() => 0);
+  const entry = new Array<number>(m).fill(-1);
+  for (let n = 0; ; ) {
+    for (let i = 0; i < ids.length; i++) {
+      let c = permutation[i]?.[next[i] ?? 0] ?? 0;
+      while ((entry[c] ?? 0) >= 0) {
+        next[i] = (next[i] ?? 0) + 1;
+        c = permutation[i]?.[next[i] ?? 0] ?? 0;
+      }
+      entry[c] = i;
+      next[i] = (next[i] ?? 0) + 1;
+      n++;
+      if (n === m) return entry;
+    }
+  }
+}
+
+function build(ids: readonly number[], m: number): number[] {
+  ids.forEach((id, i) => { words.setUint32(IDS + i * 4, id, true); });
+  exports.maglevBuild(TABLE, m, IDS, ids.length, SPACE);
+  return Array.from({ length: m }, (_, slot) => words.getUint16(TABLE + slot * 2, true));
+}
+
+const idsOf = (n: number, salt = 1): number[] =>
+  Array.from({ length: n }, (_, i) => mix32(i * 0x01000193 + salt));
+
+for (const [n, m] of [
+  [1, 1],
+  [2, 251],
+  [3, 509],
+  [7, 1021],
+  [40, 4093],
+  [100, 16381],
+  [251, 251],
+] as const) {
+  test(`maglev: ${n} members over ${m} slots are the paper's table`, (t) => {
+    t.deepEqual(build(idsOf(n), m), paperTable(idsOf(n), m));
+  });
+}
+
+test('maglev: shares differ by one slot at most', (t) => {
+  for (const n of [1, 2, 3, 10, 77, 163]) {
+    const m = maglevSize(n);
+    const share = new Array<number>(n).fill(0);
+    for (const member of build(idsOf(n, n), m)) share[member] = (share[member] ?? 0) + 1;
+    t.true(Math.max(...share) - Math.min(...share) <= 1, `${n} of ${m}`);
+  }
+});
+
+test('maglev: the order of members decides ties only', (t) => {
+  const ids = idsOf(50, 9);
+  const turned = [...ids].reverse();
+  const one = build(ids, 8191).map((member) => ids[member]);
+  const two = build(turned, 8191).map((member) => turned[member]);
+  const differing = one.filter((id, slot) => id !== two[slot]).length;
+  t.true(differing < 8191 * 0.1, `${differing} slots of 8191 depend on the order`);
+});
+
+test('maglev: when one of n leaves, few slots of the others move', (t) => {
+  for (const n of [10, 100]) {
+    const m = maglevSize(n);
+    const ids = idsOf(n, 5);
+    const before = build(ids, m).map((member) => ids[member]);
+    const left = ids.slice(0, -1);
+    const after = build(left, m).map((member) => left[member]);
+    const gone = ids[n - 1];
+    const moved = before.filter((id, slot) => id !== gone && id !== after[slot]).length;
+    // The paper's figure 12: with 100 slots a member about 2 % of the others' slots move.
+    t.true(moved / m < 0.06, `${moved} of ${m} slots moved`);
+    t.is(before.filter((id) => id === gone).length, Math.floor(m / n) + Number(n - 1 < m % n));
+  }
+});
+
+test('maglev: a pick is slot floor(hash * m / 2^32)', (t) => {
+  const m = 251;
+  const table = build(idsOf(5), m);
+  for (const hash of [0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x01051051]) {
+    const slot = Number((BigInt(hash) * BigInt(m)) >> 32n);
+    t.is(exports.maglevPick(TABLE, m, hash), table[slot]);
+  }
+});
+
+/** The result of one MAGLEV record over a set of so many members. */
+function result(size: number, setCount: number, setFirst = 0): DeltaError {
+  const writer = createDeltaWriter();
+  writer.buildMaglev({ first: 0, size, setFirst, setCount });
+  const batch = writer.take();
+  core.apply(batch);
+  return refusedDeltas(batch)[0]?.error ?? DeltaError.NONE;
+}
+
+test('maglev: a table that cannot be built is refused, not looped over', (t) => {
+  t.is(result(251, 2), DeltaError.NONE);
+  t.is(result(1, 1), DeltaError.NONE);
+  t.is(result(0, 0), DeltaError.NONE);
+  t.is(result(4, 2), DeltaError.OUT_OF_RANGE, 'no prime');
+  t.is(result(1021 * 61, 2), DeltaError.OUT_OF_RANGE, 'no prime');
+  t.is(result(1, 2), DeltaError.OUT_OF_RANGE, 'more members than slots');
+  t.is(result(65537, 2), DeltaError.OUT_OF_RANGE, 'slots beyond u16');
+  t.is(result(251, 2, core.region(RegionId.SETS).capacity - 1), DeltaError.OUT_OF_RANGE);
+  t.is(TableId.MAGLEV, 6);
+});
