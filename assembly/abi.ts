@@ -2,7 +2,7 @@
  * The binary contract between the WebAssembly core, its host and the kernel programs.
  *
  * This file is compiled twice, by `asc` into the core and by `tsc` into the host, and
- * `scripts/gen-abi-h.ts` projects it into `native/bpf/abi.h` for the kernel programs.
+ * `scripts/gen-abi-h.ts` projects it into `native/bpf/generated/abi.h` for the kernel programs.
  * It therefore uses only what means the same everywhere: enums and integer constants.
  *
  * All offsets are bytes. Integers in rows are little-endian unless the name ends in `Be`
@@ -52,8 +52,6 @@ export const CONTROL_MAGIC_OFF = 0;
 /** u32: "SLUC" read as little-endian. */
 export const CONTROL_MAGIC = 0x43554c53;
 export const CONTROL_LAYOUT_OFF = 4;
-/** u64, CLOCK_MONOTONIC nanoseconds of the lane's last turn. */
-export const CONTROL_HEARTBEAT_NS_OFF = 8;
 /** u32: a lane silent for longer than this is dead to the kernel programs. */
 export const CONTROL_STALE_MS_OFF = 16;
 export const CONTROL_FAIL_MODE_OFF = 20;
@@ -86,6 +84,11 @@ export const CONTROL_NOW_MS_OFF = 172;
 export const CONTROL_LAST_SEQ_OFF = 176;
 /** u32: seed of backend selection, the same on every node of a cluster. */
 export const CONTROL_PICK_SEED_OFF = 180;
+/**
+ * u64, CLOCK_MONOTONIC nanoseconds of the lane's last turn. Away from the masks and keys: every
+ * turn writes it, every packet in the kernel reads those.
+ */
+export const CONTROL_HEARTBEAT_NS_OFF = 184;
 
 export const CONTROL_F_OFFLOAD = 1;
 
@@ -384,7 +387,7 @@ export const FLOW_PROTO_OFF = 8; // u8
 export const FLOW_SCOPE_OFF = 9; // u8, 0 for now: one address space
 export const FLOW_ACTION_OFF = 10; // u8 Action
 export const FLOW_FLAGS_OFF = 11; // u8 FLOW_F_*
-export const FLOW_IN_IFINDEX_OFF = 12; // u32: the only link this tuple may come from; 0 = any
+export const FLOW_IN_IFINDEX_OFF = 12; // u32: the only link this tuple may come from; 0 = any uplink
 export const FLOW_OUT_IFINDEX_OFF = 16; // u32
 export const FLOW_NEW_PORTS_OFF = 20; // as FLOW_PORTS
 export const FLOW_DST_MAC_OFF = 24; // 6 bytes

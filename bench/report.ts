@@ -30,19 +30,19 @@ function round(value: number): number {
   return Number(value.toPrecision(DIGITS));
 }
 
+/** The keys in the order they are read in. */
+function rounded(result: Result): Result {
+  const { name, unit, better, against, samples } = result;
+  const value = round(result.value);
+  const ratio = result.ratio === null ? null : round(result.ratio);
+  return { name, value, unit, better, against, ratio, samples, spread: round(result.spread) };
+}
+
 /** One JSON object a line, on standard output. */
 export const jsonReporter: Reporter = {
   machine: (machine) => console.log(JSON.stringify({ machine })),
   line: (line) => {
-    const printed =
-      'value' in line
-        ? {
-            ...line,
-            value: round(line.value),
-            ratio: line.ratio === null ? null : round(line.ratio),
-            spread: round(line.spread),
-          }
-        : line;
+    const printed = 'value' in line ? rounded(line) : line;
     console.log(JSON.stringify(printed));
   },
 };

@@ -42,7 +42,9 @@ async function isCurrent(out: string, sources: readonly string[]): Promise<boole
  */
 export async function compileNative(name: string): Promise<string> {
   const source = path.join(NATIVE_DIR, `${name}.c`);
-  const headers = ['twin.h', 'frame.h', 'pkt.h', 'flow.h'].map((file) => path.join(NATIVE_DIR, file));
+  const headers = ['twin.h', 'frame.h', 'pkt.h', 'flow.h'].map((file) =>
+    path.join(NATIVE_DIR, file),
+  );
   const out = path.join(OUT_DIR, name);
   if (await isCurrent(out, [source, ABI_HEADER, ...headers])) return out;
   await mkdir(OUT_DIR, { recursive: true });

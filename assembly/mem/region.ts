@@ -31,6 +31,8 @@ if (REGION_COUNT * DIR_ENTRY_SIZE > DIRECTORY_BYTES) ERROR('DIRECTORY is too sma
 if (CONTROL_BASE % PAGE_SIZE || COUNTERS_BASE % PAGE_SIZE) ERROR('mapped regions need whole pages');
 
 const LINEAR_MEMORY_MAX: u64 = 1 << 32;
+/** XDP_UMEM_MIN_CHUNK_SIZE of linux/net/xdp_sock.h; also leaves room behind FRAME_HEADROOM. */
+const FRAME_SIZE_MIN: u32 = 2048;
 
 /** Linear address of a region's first row. */
 export function regionBase(region: RegionId): usize {
@@ -65,9 +67,12 @@ function powerOfTwo(n: u32): u32 {
   return n <= 1 ? 1 : <u32>1 << (32 - clz<u32>(n - 1));
 }
 
-/** Slots of an open-addressed table that is to hold `rows`: never more than half full. */
+/**
+ * Slots of an open-addressed table that is to hold `rows`: never more than half full. Rows that no
+ * memory holds ask for slots that none holds either.
+ */
 function slotsFor(rows: u32): u32 {
-  return powerOfTwo(max<u32>(rows, 8)) << 1;
+  return powerOfTwo(min<u32>(max<u32>(rows, 8), 1 << 30)) << 1;
 }
 
 /** Record one region and return the first page behind it. */
@@ -85,7 +90,8 @@ function place(region: RegionId, at: u64, rowSize: u32, capacity: u32): u64 {
  * Lay the dynamic regions out for the capacities in CAPS and record them in DIRECTORY.
  *
  * @returns bytes of linear memory needed, rounded up to 64 KiB; 0 when CAPS cannot be met:
- *          a flow table or a frame that is not a power of two, or more than 4 GiB in all
+ *          a flow table or a frame that is not a power of two, a frame too
+ *          small, or more than 4 GiB in all
  * Cost     touches CAPS and DIRECTORY only; needs no more memory than the fixed part
  */
 export function layoutRegions(): u64 {
@@ -93,6 +99,7 @@ export function layoutRegions(): u64 {
   const flows6 = caps(CAPS_FLOWS6_OFF);
   const frameSize = caps(CAPS_FRAME_SIZE_OFF);
   if (popcnt<u32>(flows4) != 1 || popcnt<u32>(flows6) != 1 || popcnt<u32>(frameSize) != 1) return 0;
+  if (frameSize < FRAME_SIZE_MIN) return 0;
   let at: u64 = DYNAMIC_BASE;
   at = place(RegionId.FLOWS4, at, FLOW4_SIZE, flows4);
   at = place(RegionId.TALLY4, at, TALLY_SIZE, flows4);

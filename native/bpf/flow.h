@@ -152,11 +152,17 @@ INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hoo
   for (__u32 i = 0; i < (v6 ? 4 : 1); i++) a->new_addr[i] = load64(row, new_addr_off + 8 * i);
   barrier();
   if (load32_once(row, FLOW_SEQ_OFF) != seq) return MATCH_CLIMB;
-  if (in_ifindex != 0 && in_ifindex != ifindex) return MATCH_NONE;
-  if (!(load32(ctl, CONTROL_FLAGS_OFF) & CONTROL_F_OFFLOAD)) return MATCH_CLIMB;
+  // 0 is any uplink; a pod must not pass for what comes from outside.
+  if (in_ifindex != ifindex && (in_ifindex != 0 || hook == HOOK_POD || hook == HOOK_TRUNK)) {
+    return MATCH_NONE;
+  }
   if (!can_execute(hook, a)) return MATCH_CLIMB;
   if (p->ttl <= 1 && a->action != ACTION_HOST) return MATCH_CLIMB;
-  if (p->turning && lane_alive(ctl)) return MATCH_CLIMB;
+  // What the lane wants for itself it gets while it is there. A silent one's rows are executed
+  // whatever they are for: the host's routes would send a translated flow on untranslated, and
+  // its ends would reset it.
+  const bool offload = load32(ctl, CONTROL_FLAGS_OFF) & CONTROL_F_OFFLOAD;
+  if ((p->turning || !offload) && lane_alive(ctl)) return MATCH_CLIMB;
   return MATCH_EXECUTE;
 }
 

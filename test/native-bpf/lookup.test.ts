@@ -177,4 +177,6 @@ rootTest('lookup: with offload off a row executes nothing, but its packets climb
   rig().putRow(row(UDP4));
   rig().control({ offload: false });
   t.true(climbs(frameOf(UDP4)));
+  rig().control({ offload: false, alive: false });
+  t.true(executed(frameOf(UDP4)), 'but those of a silent lane are executed');
 });

@@ -1,4 +1,4 @@
-import { FailMode, KernelCounter } from '../../assembly/abi.js';
+import { Action, FailMode, KernelCounter } from '../../assembly/abi.js';
 import { rootTest } from '../native/root.js';
 import { TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_SHOT, useRig } from './use-rig.js';
 import {
@@ -160,3 +160,11 @@ rootTest(
     for (const frame of questions) t.is(rig().run('pod_ingress', frame).retval, TC_ACT_OK);
   },
 );
+
+rootTest('pod: a row for any uplink is nothing a pod may use', (t) => {
+  rig().putLink(LOOPBACK, POD4, POD6);
+  const spoofed: Tuple = { ...FROM4, src: addr4('10.244.2.9') };
+  rig().putRow({ from: spoofed, action: Action.HOST, inIfindex: 0 });
+  t.is(rig().run('pod_ingress', frameOf(spoofed)).retval, TC_ACT_SHOT);
+  t.is(rig().counted(KernelCounter.SPOOF_IPV4), 1);
+});

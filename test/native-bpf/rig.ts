@@ -170,7 +170,7 @@ function rowImage(row: Row): Buffer {
   image.writeUInt8(row.action, FLOW_ACTION_OFF);
   const flags = (row.to === undefined ? 0 : FLOW_F_NAT) | (macs === undefined ? 0 : FLOW_F_MACS);
   image.writeUInt8(flags, FLOW_FLAGS_OFF);
-  image.writeUInt32LE(row.inIfindex ?? 0, FLOW_IN_IFINDEX_OFF);
+  image.writeUInt32LE(row.inIfindex ?? LOOPBACK, FLOW_IN_IFINDEX_OFF);
   image.writeUInt32LE(row.outIfindex ?? LOOPBACK, FLOW_OUT_IFINDEX_OFF);
   image.writeUInt32LE(portsWord(to), FLOW_NEW_PORTS_OFF);
   if (macs !== undefined) image.set(macs, FLOW_DST_MAC_OFF);
