@@ -81,10 +81,15 @@ module.exports = {
       { path: '^src/' },
       { path: '^(test|bench|examples|scripts)/' },
     ),
-    forbid('src-bottom', 'the bottom imports only itself', { path: BOTTOM }, {
-      path: '^src/',
-      pathNot: BOTTOM,
-    }),
+    forbid(
+      'src-bottom',
+      'the bottom imports only itself',
+      { path: BOTTOM },
+      {
+        path: '^src/',
+        pathNot: BOTTOM,
+      },
+    ),
     only('src-model', 'the model is pure: keys and objects, no I/O', '^src/model/', []),
     only('src-compile', 'compiling is pure: model to rows', '^src/compile/', [
       '^src/model/',
@@ -107,7 +112,9 @@ module.exports = {
         `src-${driver}`,
         'drivers do not know each other: a composition root puts them together',
         { path: `^src/${driver}/` },
-        { path: `^src/(${DRIVERS.filter((other) => other !== driver).join('|')}|compile|agent|ops)/` },
+        {
+          path: `^src/(${DRIVERS.filter((other) => other !== driver).join('|')}|compile|agent|ops)/`,
+        },
       ),
     ),
     forbid(

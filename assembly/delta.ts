@@ -5,9 +5,10 @@
 import {
   BACKEND_ID_OFF, BACKEND_SIZE, CONTROL_BASE, CONTROL_EPOCH_OFF, CONTROL_NODE_ADDR4_OFF, DELTA_BASE,
   DELTA_BYTES, DELTA_COUNT_OFF, DELTA_IDX_OFF, DELTA_OP_OFF, DELTA_PAYLOAD_OFF, DELTA_PAYLOAD_SIZE,
-  DELTA_RESULT_OFF, DELTA_SIZE, DELTA_TABLE_OFF, DeltaError, FRONTEND_SIZE, LINK_SIZE, LaneCounter,
-  Op, ROUTE_PREFIX_LEN_OFF, ROUTE_SIZE, RegionId, SCRATCH_BASE, SCRATCH_BYTES, SERVICE_SIZE,
-  SET_ENTRY_SIZE, TableId,
+  DELTA_RESULT_OFF, DELTA_SIZE, DELTA_TABLE_OFF, DeltaError, FRONTEND_SERVICE_OFF, FRONTEND_SIZE,
+  LINK_SIZE, LaneCounter, Op, ROUTE_PREFIX_LEN_OFF, ROUTE_SIZE, RegionId, SCRATCH_BASE,
+  SCRATCH_BYTES, SERVICE_MAGLEV_COUNT_OFF, SERVICE_MAGLEV_OFF, SERVICE_SET_COUNT_OFF,
+  SERVICE_SET_OFF, SERVICE_SIZE, SET_ENTRY_SIZE, TableId,
 } from './abi';
 import { regionBase, regionCapacity } from './mem/region';
 import { count } from './table/counters';
@@ -56,10 +57,12 @@ function applyRecord(record: usize): DeltaError {
     case TableId.LINK:
       return keyed(RegionId.LINKS, WORDS_1, image, LINK_SIZE, remove);
     case TableId.FRONTEND:
+      if (!remove && !frontendFits(image)) return DeltaError.OUT_OF_RANGE;
       return keyed(RegionId.FRONTENDS, WORDS_3, image, FRONTEND_SIZE, remove);
     case TableId.ROUTE:
       return applyRoute(image, remove);
     case TableId.SERVICE:
+      if (!remove && !serviceFits(image)) return DeltaError.OUT_OF_RANGE;
       return indexed(RegionId.SERVICES, SERVICE_SIZE, idx, image, remove);
     case TableId.BACKEND:
       return indexed(RegionId.BACKENDS, BACKEND_SIZE, idx, image, remove);
@@ -113,6 +116,18 @@ function indexed(region: RegionId, size: u32, idx: u32, image: usize, remove: bo
 /** Whether `n` entries from `first` lie within a region. */
 function inRange(region: RegionId, first: u32, n: u32): bool {
   return <u64>first + n <= regionCapacity(region);
+}
+
+/** Stages follow a row's indices unchecked: none may lead out of its table. */
+function serviceFits(row: usize): bool {
+  return (
+    inRange(RegionId.SETS, load<u32>(row, SERVICE_SET_OFF), load<u32>(row, SERVICE_SET_COUNT_OFF)) &&
+    inRange(RegionId.MAGLEV, load<u32>(row, SERVICE_MAGLEV_OFF), load<u32>(row, SERVICE_MAGLEV_COUNT_OFF))
+  );
+}
+
+function frontendFits(image: usize): bool {
+  return load<u32>(image + FRONTEND_SERVICE_OFF - IMAGE_OFF) < regionCapacity(RegionId.SERVICES);
 }
 
 function applySet(first: u32, n: u32, image: usize, remove: bool): DeltaError {

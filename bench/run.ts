@@ -1,16 +1,19 @@
 /**
- * `npm run bench -- [FILTER] [--json] [--quick] [--samples N]`
+ * `npm run bench -- [FILTER] [--json] [--quick] [--samples N] [--check] [--save]`
  *
  * Finds every `*.bench.ts` beside this file, runs the suites one of whose names contains FILTER,
  * one after the other, and prints one line per result. Exit code 1 if a suite failed; a suite
- * that cannot run here is reported as skipped and fails nothing.
+ * that cannot run here is reported as skipped and fails nothing. With --check a ratio that misses
+ * its bar, or is worse than baseline.json by more than its band, fails the run too; --save makes
+ * this run's ratios the baseline.
  */
 import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Context, Suite } from './harness.js';
+import { judge, readBaseline, saveBaseline, type Baseline } from './baseline.js';
+import type { Context, Result, Suite } from './harness.js';
 import { describeMachine } from './machine.js';
 import { jsonReporter, tableReporter, type Reporter } from './report.js';
 import { closeScopesOnExit, openScope } from './scope.js';
@@ -18,13 +21,17 @@ import { closeScopesOnExit, openScope } from './scope.js';
 const BENCH_DIR = path.dirname(fileURLToPath(import.meta.url));
 /** Fewer pairs have no meaningful median. */
 const SAMPLES_MIN = 5;
-const USAGE = 'usage: npm run bench -- [FILTER] [--json] [--quick] [--samples N]';
+const USAGE =
+  'usage: npm run bench -- [FILTER] [--json] [--quick] [--samples N] [--check] [--save]';
 
 interface Options {
   readonly filter: string;
   readonly json: boolean;
   readonly quick: boolean;
   readonly samples: number;
+  /** What results are judged by, when they are. */
+  readonly baseline: Baseline | undefined;
+  readonly save: boolean;
 }
 
 /** @throws Error naming what is wrong with the command line */
@@ -35,6 +42,8 @@ function readOptions(args: readonly string[]): Options {
     options: {
       json: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
       samples: { type: 'string', default: String(SAMPLES_MIN) },
     },
   });
@@ -43,7 +52,9 @@ function readOptions(args: readonly string[]): Options {
     throw new Error(`--samples ${values.samples}: expected a whole number from ${SAMPLES_MIN} on`);
   }
   if (positionals.length > 1) throw new Error(`one FILTER at most, got: ${positionals.join(' ')}`);
-  return { filter: positionals[0] ?? '', json: values.json, quick: values.quick, samples };
+  const baseline = values.check ? readBaseline() : undefined;
+  const { json, quick, save } = values;
+  return { filter: positionals[0] ?? '', json, quick, samples, baseline, save };
 }
 
 async function discoverSuites(filter: string): Promise<Suite[]> {
@@ -61,25 +72,37 @@ async function discoverSuites(filter: string): Promise<Suite[]> {
   return found.filter((suite) => suite.names.some((name) => name.includes(filter)));
 }
 
-/** @returns false when the suite failed */
-async function runSuite(suite: Suite, options: Options, reporter: Reporter): Promise<boolean> {
+/** @returns false when a ratio is not what it should be */
+function isGood(result: Result, { baseline }: Options): boolean {
+  const fault = baseline && judge(result, baseline);
+  if (fault !== undefined) console.error(fault);
+  return fault === undefined;
+}
+
+/** @returns the results; undefined when the suite failed */
+async function runSuite(
+  suite: Suite,
+  options: Options,
+  reporter: Reporter,
+): Promise<readonly Result[] | undefined> {
   const name = suite.names[0];
   const note = (message: string): void => console.error(`[${name}] ${message}`);
   const reason = await suite.missing();
   if (reason !== undefined) {
     reporter.line({ name, skipped: true, reason });
-    return true;
+    return [];
   }
   const scope = openScope(note);
   const context: Context = { samples: options.samples, quick: options.quick, scope, note };
   const begin = performance.now();
   try {
-    for (const result of await suite.run(context)) reporter.line(result);
+    const results = await suite.run(context);
+    for (const result of results) reporter.line(result);
     note(`${((performance.now() - begin) / 1000).toFixed(1)} s`);
-    return true;
+    return results;
   } catch (error) {
     reporter.line({ name, failed: true, reason: describeError(error) });
-    return false;
+    return undefined;
   } finally {
     scope.close();
   }
@@ -103,10 +126,15 @@ async function main(): Promise<void> {
   if (suites.length === 0) throw new Error(`no suite has a name with "${options.filter}" in it`);
   warnIfBusy();
   const reporter = options.json ? jsonReporter : tableReporter;
-  reporter.machine(describeMachine(path.dirname(BENCH_DIR)));
+  const machine = describeMachine(path.dirname(BENCH_DIR));
+  reporter.machine(machine);
+  const measured: Result[] = [];
   for (const suite of suites) {
-    if (!(await runSuite(suite, options, reporter))) process.exitCode = 1;
+    const results = await runSuite(suite, options, reporter);
+    if (!results?.every((result) => isGood(result, options))) process.exitCode = 1;
+    measured.push(...(results ?? []));
   }
+  if (options.save) saveBaseline(machine, measured);
 }
 
 main().catch((error: unknown) => {

@@ -10,7 +10,7 @@
  * that it compared nothing.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,10 @@ const SOURCE_SUFFIX = '.bpf.c';
 
 /** clang of the committed headers. */
 const CLANG_MAJOR = 14;
+/** Debian's name for just that one, and the name of whichever is the default. */
+const CLANGS = [`clang-${CLANG_MAJOR}`, 'clang'];
+/** What the sources include beyond linux/ (Debian: libbpf-dev). */
+const BPF_HELPERS = '/usr/include/bpf/bpf_helpers.h';
 
 /** `uname -m` of Node's architectures: Debian keeps asm/ headers under it. */
 const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
@@ -40,19 +44,32 @@ const CLANG_FLAGS = [
   `-I/usr/include/${MACHINES[process.arch] ?? process.arch}-linux-gnu`,
 ];
 
-/** Major version of the clang on this machine, or undefined when there is none. */
-export function clangMajor(): number | undefined {
+interface Clang {
+  readonly program: string;
+  readonly major: number;
+}
+
+function tryClang(program: string): Clang | undefined {
   try {
-    const text = execFileSync('clang', ['--version'], { encoding: 'utf8' });
-    return Number(/clang version (\d+)/.exec(text)?.[1]);
+    const text = execFileSync(program, ['--version'], { encoding: 'utf8' });
+    return { program, major: Number(/clang version (\d+)/.exec(text)?.[1]) };
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-function compile(source: string, object: string): void {
-  execFileSync('clang', [...CLANG_FLAGS, '-c', source, '-o', object], { stdio: 'inherit' });
+/** The clang of this machine that comes nearest, or undefined when there is none. */
+function findClang(): Clang | undefined {
+  for (const program of CLANGS) {
+    const clang = tryClang(program);
+    if (clang !== undefined) return clang;
+  }
+  return undefined;
+}
+
+function compile({ program }: Clang, source: string, object: string): void {
+  execFileSync(program, [...CLANG_FLAGS, '-c', source, '-o', object], { stdio: 'inherit' });
 }
 
 /** Bytes as C initialisers, one 8-byte instruction a line. */
@@ -113,6 +130,8 @@ function allHeader(objects: ReadonlyMap<string, readonly BpfProgram[]>): string 
 
 /** Compile everything: file name under generated/ → text. */
 function generate(): Map<string, string> {
+  const clang = findClang();
+  if (clang === undefined) throw new Error('clang is not installed');
   const scratch = mkdtempSync(join(tmpdir(), 'sluice-bpf-'));
   try {
     const objects = new Map<string, readonly BpfProgram[]>();
@@ -120,7 +139,7 @@ function generate(): Map<string, string> {
     for (const source of sources.sort()) {
       const name = source.slice(0, -SOURCE_SUFFIX.length);
       const file = join(scratch, `${name}.o`);
-      compile(join(BPF_DIR, source), file);
+      compile(clang, join(BPF_DIR, source), file);
       objects.set(name, readBpfObject(readFileSync(file)));
     }
     const texts = [...objects].map(([name, programs]): [string, string] => [
@@ -148,10 +167,12 @@ export function staleHeaders(): string[] {
 
 /** Why `--check` cannot judge here, or undefined when it can. */
 export function checkSkipReason(): string | undefined {
-  const major = clangMajor();
-  if (major === undefined) return 'clang is not installed';
-  if (major === CLANG_MAJOR) return undefined;
-  return `clang ${major} is installed, the headers were made by clang ${CLANG_MAJOR}`;
+  const clang = findClang();
+  if (clang === undefined) return 'clang is not installed';
+  if (clang.major !== CLANG_MAJOR) {
+    return `clang ${clang.major} is installed, the headers were made by clang ${CLANG_MAJOR}`;
+  }
+  return existsSync(BPF_HELPERS) ? undefined : 'libbpf-dev is not installed (bpf/bpf_helpers.h)';
 }
 
 function main(): void {

@@ -25,14 +25,17 @@ die() {
 declare -A package_of=(
   [ip]=iproute2 [sysctl]=procps [nsenter]=util-linux [taskset]=util-linux [ping]=iputils-ping
   [ethtool]=ethtool [curl]=curl [iperf3]=iperf3 [nft]=nftables [tcpdump]=tcpdump
-  [python3]=python3 [make]=make [g++]=g++ [gcc]=gcc [clang]=clang
+  [dig]=bind9-dnsutils [python3]=python3 [g++]=g++ [gcc]=gcc
 )
 compilers=(g++)
 # What each purpose calls.
 case $purpose in
-  demo) programs=(ip sysctl nsenter ping curl python3) optional=() ;;
-  test) programs=(ip sysctl nsenter ping ethtool curl iperf3 tcpdump python3) optional=(clang) ;;
-  bench) programs=(ip sysctl nsenter taskset ping ethtool iperf3 nft python3 gcc) optional=() ;;
+  demo) programs=(ip nsenter sysctl ping curl dig iperf3) optional=() ;;
+  test)
+    programs=(ip nsenter sysctl ping curl dig iperf3 ethtool tcpdump python3)
+    optional=(clang-14 libbpf-dev)
+    ;;
+  bench) programs=(ip nsenter sysctl taskset ping iperf3 ethtool nft gcc) optional=() ;;
   *) die "unknown purpose '$purpose': expected demo, test or bench" ;;
 esac
 
@@ -96,14 +99,14 @@ for program in "${missing[@]}"; do
 done
 
 # clang only compares the committed bytecode with its sources: worth one attempt, not a failure.
-mapfile -t wanted < <(missing_of "${optional[@]}")
 tried=build/stamps/optional-packages
-if ((${#wanted[@]} > 0)) && can_apt && [[ ! -f $tried ]]; then
+if ((${#optional[@]} > 0)) && can_apt && [[ ! -f $tried ]]; then
+  if ! dpkg -s "${optional[@]}" >/dev/null 2>&1; then
+    say "apt-get install ${optional[*]} (optional)"
+    apt_install "${optional[@]}" || say "not available: ${optional[*]}"
+  fi
   mkdir -p build/stamps
   touch "$tried"
-  mapfile -t packages < <(packages_of "${wanted[@]}")
-  say "apt-get install ${packages[*]} libbpf-dev (optional)"
-  apt_install "${packages[@]}" libbpf-dev || say "not available here: ${wanted[*]}"
 fi
 
 # ---- Build ------------------------------------------------------------------------------

@@ -40,7 +40,8 @@ function areaOf(title: string): string {
 
 function skipOf(title: string, directive: string): Skipped {
   const reason = REASON.exec(title);
-  if (reason?.[1] === undefined) return { title, reason: directive === 'TODO' ? 'to do' : 'unsaid' };
+  if (reason?.[1] === undefined)
+    return { title, reason: directive === 'TODO' ? 'to do' : 'unsaid' };
   return { title: title.slice(0, reason.index), reason: reason[1] };
 }
 

@@ -271,8 +271,9 @@ function describeRows(node: SchemaNode, prefix: string): string[] {
     const key = `${prefix}${name}`;
     const inner = child.properties ? child : child.items;
     const required = node.required?.includes(name) === true ? 'required' : '';
-    const plain = child.shown !== undefined && typeof child.shown !== 'object';
-    const initial = plain ? `default ${String(child.shown)}` : required;
+    const { shown } = child;
+    const isPlain = typeof shown === 'string' || typeof shown === 'number';
+    const initial = isPlain ? `default ${shown}` : required;
     const head = `  ${key.padEnd(26)} ${(child.shape ?? '').padEnd(20)} ${initial}`.trimEnd();
     const nested = inner?.properties
       ? describeRows(inner, `${key}${child.items ? '[]' : ''}.`)

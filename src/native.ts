@@ -232,6 +232,7 @@ export function objGet(path: string): number {
  *
  * @param flags  XDP: XDP_FLAGS_DRV_MODE (4), XDP_FLAGS_SKB_MODE (2) or 0 for either
  */
+// eslint-disable-next-line max-params -- the fields of BPF_LINK_CREATE, bpf(2)
 export function linkCreate(
   progFd: number,
   ifindex: number,

@@ -115,7 +115,7 @@ function ingressOf(world: World, length: number): { ifindex: number; from: strin
 
 function wayOf(world: World, action: Action, ifindex: number): string {
   const name = world.names.get(ifindex);
-  const what = Action[action] ?? 'NONE';
+  const what = Action[action];
   return action === Action.POD && name !== undefined ? `${what} ${name}` : what;
 }
 

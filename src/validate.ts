@@ -36,7 +36,7 @@ export function formatPath(path: KeyPath): string {
 
 function formatValue(value: unknown): string {
   if (value === undefined) return '(missing)';
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
   return text.length > VALUE_SHOWN_MAX ? `${text.slice(0, VALUE_SHOWN_MAX)}...` : text;
 }
 

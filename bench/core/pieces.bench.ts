@@ -80,7 +80,7 @@ async function runParse(context: Context): Promise<Result[]> {
     writeUdpFrame(view, base + i * FRAME_LEN, clientTuple(i), i);
   }
   expectSame('parse', exports.benchParse(base, PARSE_FRAMES, FRAME_LEN, FRAME_LEN), PARSE_FRAMES);
-  let sink = 0;
+  let _sink = 0;
   return measurePiece(context, {
     name: 'core/parse/64',
     unit: 'ns/packet',
@@ -94,7 +94,7 @@ async function runParse(context: Context): Promise<Result[]> {
     js: () => {
       for (let i = 0; i < PARSE_FRAMES * PARSE_PASSES; i++) {
         const at = base + (i % PARSE_FRAMES) * FRAME_LEN;
-        sink ^= parseUdpJs(view, at, FRAME_LEN)?.src ?? 0;
+        _sink ^= parseUdpJs(view, at, FRAME_LEN)?.src ?? 0;
       }
     },
     jsRival: 'JavaScript (DataView, one object a frame)',

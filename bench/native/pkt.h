@@ -33,13 +33,23 @@ static const uint64_t MAPPED_PREFIX = 0xffff0000u;
 /** One record, in memory, reused for every frame: as in the core. */
 static Pkt the_pkt;
 
+/** The fields that Pkt.begin of assembly/pkt.ts makes fresh. */
 static inline Pkt *begin_pkt(uint8_t *frame, uint32_t len, uint32_t in_ifindex) {
   Pkt *p = &the_pkt;
-  memset(p, 0, sizeof *p);
   p->frame = frame;
   p->len = len;
   p->in_ifindex = in_ifindex;
+  p->out_ifindex = 0;
+  p->l3 = p->l4 = p->ether_type = 0;
+  p->proto = p->tcp_flags = 0;
+  p->flags = 0;
+  p->action = p->drop = 0;
+  p->ports = 0;
+  p->src_hi = p->src_lo = 0;
+  p->row = p->tally = NULL;
+  p->link = p->port = 0;
   p->service = PKT_NO_SERVICE;
+  p->macs = NULL;
   return p;
 }
 

@@ -127,8 +127,9 @@ export function createAgent(
     },
     stop: async () => {
       const stopped = current().stop('SIGTERM');
-      const late = delay(STOP_MS).then(() => current().stop('SIGKILL'));
-      const { status } = await Promise.race([stopped, late]);
+      const late = setTimeout(() => void current().stop('SIGKILL'), STOP_MS);
+      const { status } = await stopped;
+      clearTimeout(late);
       return status;
     },
     status: () => readStatus(config),

@@ -129,6 +129,8 @@ async function demo(options: Options): Promise<boolean> {
   return failed === 0;
 }
 
+// Whoever read the lines has gone: the exit removes everything.
+process.stdout.once('error', () => process.exit(1));
 try {
   const command = new Command('demo')
     .description('two Sluice nodes in network namespaces, driven by real clients; needs root')

@@ -258,7 +258,9 @@ export function openLab(): Lab {
     for (const pid of pids) killGroup(pid, 'SIGKILL');
     pids.clear();
     for (const name of namespaces.splice(0)) {
-      if (existsSync(`${NETNS_DIR}/${name}`)) run(['ip', 'netns', 'delete', name]);
+      // In a session of its own: Ctrl-C at a terminal is for the whole group of this process.
+      if (existsSync(`${NETNS_DIR}/${name}`))
+        run(['setsid', '--wait', 'ip', 'netns', 'delete', name]);
     }
     stopWatching(lab);
   };

@@ -28,7 +28,6 @@ export interface Screen {
 /** Part of a line that fits, escape sequences not counted. */
 function fit(line: string, columns: number): string {
   let left = columns;
-  // eslint-disable-next-line no-control-regex -- escape sequences are made of control characters
   return line.replace(/\x1b\[[\d;]*m|[^]/gu, (part) => {
     if (part.startsWith(CSI)) return part;
     left--;
@@ -76,7 +75,7 @@ function createTerminal(out: NodeJS.WriteStream): Screen {
       const up = block.length > 0 ? `${CSI}${block.length}A${CLEAR_BELOW}` : '';
       out.write(`${up}${line}\n`);
       drawn = [];
-      redraw(block);
+      if (block.length > 0) redraw(block);
     },
     draw: redraw,
     print: () => undefined,

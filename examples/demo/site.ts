@@ -4,13 +4,12 @@
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { openLab } from './netns.js';
 import type { Lab } from './netns.js';
 
 const PIN_PARENT = '/sys/fs/bpf/sluice';
 const NETNS_DIR = '/var/run/netns';
-const LINKS_DIR = '/sys/class/net';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface Site {
@@ -50,21 +49,20 @@ function removeParent(hadParent: boolean): void {
 /** @param beforeExit  done first when a signal or an error ends the process (the screen) */
 export function openSite(beforeExit: () => void): Site {
   const hadParent = existsSync(PIN_PARENT);
-  const linksBefore = new Set(list(LINKS_DIR));
-  const netnsBefore = new Set(list(NETNS_DIR));
   const pids = new Set<number>();
   const folder = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
   const pinRoot = join(PIN_PARENT, `demo-${process.pid}`);
-  let lab: Lab | undefined;
+  const lab = openLab();
 
   const close = (): void => {
-    process.removeListener('exit', close);
-    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
     // Agents first: who runs could pin or write again.
-    lab?.close();
+    lab.close();
     rmSync(pinRoot, { recursive: true, force: true });
     removeParent(hadParent);
     rmSync(folder, { recursive: true, force: true });
+    // Last: a second signal must not end the process half-way.
+    process.removeListener('exit', close);
+    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
   };
   const onSignal = (signal: NodeJS.Signals): void => {
     beforeExit();
@@ -73,30 +71,22 @@ export function openSite(beforeExit: () => void): Site {
     process.kill(process.pid, signal);
   };
   // Before the lab's own handlers, which end the process.
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  process.on('exit', close);
-  const opened = openLab();
-  lab = opened;
+  for (const signal of SIGNALS) process.prependListener(signal, onSignal);
+  process.prependListener('exit', close);
 
   const isOurs = (name: string): boolean => name.startsWith(`slu${process.pid}.`);
   return {
-    lab: opened,
+    lab,
     folder,
     pinRoot,
     watch: (pid) => void pids.add(pid),
     close,
     leftovers: () => [
       ...list(NETNS_DIR)
-        .filter((name) => !netnsBefore.has(name) && isOurs(name))
+        .filter(isOurs)
         .map((name) => `namespace ${name}`),
-      ...list(LINKS_DIR)
-        .filter((name) => !linksBefore.has(name) && name.startsWith('slc'))
-        .map((name) => `link ${name}`),
       ...[...pids].filter(isAlive).map((pid) => `process ${pid}`),
       ...[pinRoot, folder].filter((path) => existsSync(path)),
-      ...(hadParent || list(dirname(pinRoot)).length > 0 || !existsSync(PIN_PARENT)
-        ? []
-        : [PIN_PARENT]),
     ],
   };
 }

@@ -170,7 +170,8 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
   signal.addEventListener('abort', stop, { once: true });
   lane.ended.catch(stop);
   try {
-    await consume(config, control, log, over.signal, schedule.request);
+    const source = { dir: config.source.files, log, signal: over.signal };
+    await consume(source, control, schedule.request);
   } finally {
     await schedule.stop();
     await closeAll(lane, node, signal);
@@ -179,20 +180,17 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
 
 /** Feed the control plane until the source or the agent is over. */
 async function consume(
-  config: SluiceConfig,
+  source: Parameters<typeof watchFiles>[0],
   control: Control,
-  log: Log,
-  signal: AbortSignal,
   changed: () => void,
 ): Promise<void> {
-  const options = { dir: config.source.files, log, signal };
   try {
-    for await (const event of watchFiles(options)) {
+    for await (const event of watchFiles(source)) {
       control.apply(event);
       changed();
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!source.signal.aborted) throw error;
   }
 }
 

@@ -51,7 +51,7 @@ export function explainServices(cluster: Cluster, placement: Placement): Explain
     const slices = [...cluster.slicesOf(service.key)];
     for (const address of service.clusterIPs) {
       for (const port of service.ports) {
-        const used = clusterIPEndpoints(service, port, address, slices, place);
+        const used = clusterIPEndpoints({ service, port, address }, slices, place);
         const all = mergeEndpoints(slices, port, address.family, place.nodeName);
         const placed = placement.service(serviceKey(port, address));
         explained.push({

@@ -221,6 +221,6 @@ export function acknowledge(
       placement.countFrontend(pointedAt(row), -1);
       tracker.removed(key);
     }
-    return [{ key, reason: `refused by the core: ${DeltaError[error] ?? String(error)}` }];
+    return [{ key, reason: `refused by the core: ${DeltaError[error]}` }];
   });
 }

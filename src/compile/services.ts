@@ -31,11 +31,16 @@ function serviceRow(port: ServicePortRecord, backends: readonly RowKey[]): Servi
   return { table: TableId.SERVICE, bytes, backends };
 }
 
+/** One port of a Service at one of its addresses. */
+export interface Frontend {
+  readonly service: ServiceRecord;
+  readonly port: ServicePortRecord;
+  readonly address: Address;
+}
+
 /** Endpoints that serve a ClusterIP on this node, in their fixed order; the first 16384. */
 export function clusterIPEndpoints(
-  service: ServiceRecord,
-  port: ServicePortRecord,
-  address: Address,
+  { service, port, address }: Frontend,
   slices: Iterable<SliceRecord>,
   place: Place,
 ): readonly Endpoint[] {
@@ -55,7 +60,7 @@ export function compileService(
   for (const address of service.clusterIPs) {
     rows.set(anyPortKey(address), anyPortRow(address));
     for (const port of service.ports) {
-      const endpoints = clusterIPEndpoints(service, port, address, ownSlices, place);
+      const endpoints = clusterIPEndpoints({ service, port, address }, ownSlices, place);
       const key = serviceKey(port, address);
       for (const endpoint of endpoints) {
         rows.set(backendKey(endpoint, port.protocol), backendRow(endpoint, port.protocol));

@@ -50,7 +50,6 @@ export interface CoreExports {
   maglevPick(table: number, m: number, hash: number): number;
 }
 
-const WASM_PAGE = 65536;
 /** asc --initialMemory: the module refuses less. */
 const INITIAL_PAGES = 32;
 

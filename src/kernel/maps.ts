@@ -190,8 +190,8 @@ export function openMaps(pinDir: string, caps: MapCapacities): Maps {
         const names = group.join(', ');
         warnings.push(`pinned maps ${names} under ${pinDir} are replaced: ${found.misfit}`);
       }
-      for (const name of group) {
-        if (!fds.has(name)) fds.set(name, createPinned(mapPin(pinDir, name), specs[name]));
+      for (const name of group.filter((each) => !fds.has(each))) {
+        fds.set(name, createPinned(mapPin(pinDir, name), specs[name]));
       }
     }
   } catch (error) {

@@ -48,7 +48,7 @@ function ensureAddress(net: Netns, ifindex: number, text: string): void {
 export function hasForeignAddress(podNet: Netns, ifindex: number, ends: PodEnds): boolean {
   const wanted = ends.ips.map((ip) => parseAddress(ip));
   return listAddresses(podNet.rtnl, ifindex).some(({ address, scope }) => {
-    if (scope !== Number(Scope.UNIVERSE)) return false;
+    if (scope !== Scope.UNIVERSE) return false;
     const { bytes } = parseAddress(address);
     return !wanted.some((want) => Buffer.compare(want.bytes, bytes) === 0);
   });

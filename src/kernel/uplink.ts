@@ -78,7 +78,7 @@ function driverOf(net: Netns, name: string): string {
 }
 
 function isGlobal({ scope, usable }: LinkAddress): boolean {
-  return scope === Number(Scope.UNIVERSE) && usable;
+  return scope === Scope.UNIVERSE && usable;
 }
 
 function addressText({ address, prefixLen }: LinkAddress): string {

@@ -77,7 +77,7 @@ function projectEndpoint(endpoint: SliceEndpoint, address: Address): SliceEndpoi
 function projectSlicePorts(slice: EndpointSlice, ignored: string[]): SlicePortRecord[] {
   return (slice.ports ?? []).flatMap(({ name: portName, port, protocol: text }) => {
     const protocol = protocolOf(text);
-    const isNil = portName === undefined || portName === null || !port;
+    const isNil = portName == null || !port;
     if (!isNil && protocol !== undefined) return [{ portName, protocol, port }];
     ignored.push(`port ${String(portName)}: ${String(port)}/${String(text)}`);
     return [];
@@ -129,16 +129,18 @@ export function mergeEndpoints(
   nodeName: string,
 ): Endpoint[] {
   const merged = new Map<string, Endpoint>();
+  const add = (slice: SliceRecord, own: number): void => {
+    for (const { nodeName: place, ...record } of slice.endpoints) {
+      const key = formatAddressPort(record.address, own);
+      const endpoint = { ...record, key, port: own, local: place === nodeName };
+      const known = merged.get(key);
+      if (!known || standing(endpoint) > standing(known)) merged.set(key, endpoint);
+    }
+  };
   for (const slice of [...slices].sort((a, b) => byText(a.key, b.key))) {
     if (slice.family !== family) continue;
     for (const own of slice.ports) {
-      if (own.portName !== port.portName || own.protocol !== port.protocol) continue;
-      for (const { nodeName: place, ...record } of slice.endpoints) {
-        const key = formatAddressPort(record.address, own.port);
-        const endpoint = { ...record, key, port: own.port, local: place === nodeName };
-        const known = merged.get(key);
-        if (!known || standing(endpoint) > standing(known)) merged.set(key, endpoint);
-      }
+      if (own.portName === port.portName && own.protocol === port.protocol) add(slice, own.port);
     }
   }
   return [...merged.values()].sort((a, b) => byText(a.key, b.key));

@@ -98,16 +98,27 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
 const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
 const ADDR_SIZE: Readonly<Record<Family, number>> = { 4: 4, 6: 16 };
 
+/** The rows of one address family and what is counted in them. */
+interface Table {
+  readonly rows: MappedArray;
+  readonly tallies: MappedArray;
+  readonly offsets: Offsets;
+}
+
 /** All flows of the node, original directions only; each names its reply's counters too. */
 export function readFlows(pinDir: string): Flow[] {
   const rows4 = mapPinned(pinDir, 'flows4');
   const tally4 = mapPinned(pinDir, 'tally4');
   const rows6 = mapPinned(pinDir, 'flows6');
   const tally6 = mapPinned(pinDir, 'tally6');
-  return [...readTable(rows4, tally4, V4), ...readTable(rows6, tally6, V6)];
+  return [
+    ...readTable({ rows: rows4, tallies: tally4, offsets: V4 }),
+    ...readTable({ rows: rows6, tallies: tally6, offsets: V6 }),
+  ];
 }
 
-function* readTable(rows: MappedArray, tallies: MappedArray, offsets: Offsets): Generator<Flow> {
+function* readTable(table: Table): Generator<Flow> {
+  const { rows, tallies } = table;
   const now = native.monotonicMs();
   for (let idx = 0; idx < rows.rows; idx++) {
     const at = idx * rows.rowSize;
@@ -115,19 +126,13 @@ function* readTable(rows: MappedArray, tallies: MappedArray, offsets: Offsets): 
     if (seq === 0 || seq % 2 === 1) continue;
     const tallyAt = idx * TALLY_SIZE;
     if (tallies.words.getUint8(tallyAt + TALLY_FLAGS_OFF) & TALLY_F_REPLY) continue;
-    const flow = readFlow(rows, tallies, idx, offsets, now);
+    const flow = readFlow(table, idx, now);
     // A row that changed while it was read is another flow by now.
     if (rows.words.getUint32(at + FLOW_SEQ_OFF, true) === seq) yield flow;
   }
 }
 
-function readFlow(
-  rows: MappedArray,
-  tallies: MappedArray,
-  idx: number,
-  offsets: Offsets,
-  now: number,
-): Flow {
+function readFlow({ rows, tallies, offsets }: Table, idx: number, now: number): Flow {
   const at = idx * rows.rowSize;
   const tallyAt = idx * TALLY_SIZE;
   const partner = tallies.words.getUint32(tallyAt + TALLY_PARTNER_OFF, true);

@@ -22,7 +22,7 @@ function keyedRows(core: Core, id: abi.RegionId, keyOff: number, keySize: number
   const rows = new Map<string, Uint8Array>();
   for (let i = 0; i < capacity; i++) {
     const at = base + i * rowSize;
-    if (core.words.getUint32(at + abi.ROW_STATE_OFF, true) !== Number(abi.RowState.LIVE)) continue;
+    if (core.words.getUint32(at + abi.ROW_STATE_OFF, true) !== abi.RowState.LIVE) continue;
     const row = new Uint8Array(abi.ROUTE_SIZE);
     row.set(core.view.subarray(at + 4, at + rowSize), 4);
     rows.set(hex(row.subarray(keyOff, keyOff + keySize)), row);

@@ -24,7 +24,17 @@ import {
 import { createCore } from '../../src/core/instance.js';
 import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import { put, ready, slice, webService } from '../model/objects.js';
-import { A4, A6, B4, B6, type Engine, type FlowRow, IF, REMOTE4, openEngine } from '../support/engine.js';
+import {
+  A4,
+  A6,
+  B4,
+  B6,
+  type Engine,
+  type FlowRow,
+  IF,
+  REMOTE4,
+  openEngine,
+} from '../support/engine.js';
 import { packet } from '../support/frames.js';
 
 const VIP = '10.96.0.10';
@@ -93,7 +103,10 @@ test('adopt: counters and the clock of silence go on where they were', (t) => {
   next.nowMs += 10_000;
   next.sweepAll();
   const ports = next.flows().filter((row) => row.proto === 17 && !row.isReply);
-  t.deepEqual(ports.map((row) => row.sport), [104]);
+  t.deepEqual(
+    ports.map((row) => row.sport),
+    [104],
+  );
   t.is(next.counter(LaneCounter.RX_PACKETS), old.counter(LaneCounter.RX_PACKETS));
 });
 
@@ -104,22 +117,35 @@ test('adopt: what the old agent never saw end is as alive as the kernel says', (
   const next = successor(old);
   next.sweepAll();
   const ports = next.flows().filter((row) => row.proto === 17 && !row.isReply);
-  t.deepEqual(ports.map((row) => row.sport), [103]);
+  t.deepEqual(
+    ports.map((row) => row.sport),
+    [103],
+  );
 });
 
 /** What can be wrong with a row, done to the one of port 105. */
 const DAMAGE: Readonly<Record<string, (words: DataView, row: FlowRow) => void>> = {
-  'no action': (words, { ptr }) => { words.setUint8(ptr + FLOW_ACTION_OFF, Action.NONE); },
-  'an action that there is not': (words, { ptr }) => { words.setUint8(ptr + FLOW_ACTION_OFF, 9); },
-  'another address than its place': (words, { ptr }) => { words.setUint32(ptr + FLOW4_SRC_OFF, 1); },
-  'other ports than its place': (words, { ptr }) => { words.setUint16(ptr + FLOW_PORTS_OFF, 7); },
+  'no action': (words, { ptr }) => {
+    words.setUint8(ptr + FLOW_ACTION_OFF, Action.NONE);
+  },
+  'an action that there is not': (words, { ptr }) => {
+    words.setUint8(ptr + FLOW_ACTION_OFF, 9);
+  },
+  'another address than its place': (words, { ptr }) => {
+    words.setUint32(ptr + FLOW4_SRC_OFF, 1);
+  },
+  'other ports than its place': (words, { ptr }) => {
+    words.setUint16(ptr + FLOW_PORTS_OFF, 7);
+  },
   'a partner out of range': (words, { tally }) => {
     words.setUint32(tally + TALLY_PARTNER_OFF, 0xffff_ffff, true);
   },
   'a partner that has another one': (words, { tally }) => {
     words.setUint32(tally + TALLY_PARTNER_OFF, 0, true);
   },
-  'a state that there is not': (words, { tally }) => { words.setUint8(tally + TALLY_STATE_OFF, 77); },
+  'a state that there is not': (words, { tally }) => {
+    words.setUint8(tally + TALLY_STATE_OFF, 77);
+  },
   'the same direction as its partner': (words, { tally }) => {
     words.setUint8(tally + TALLY_FLAGS_OFF, words.getUint8(tally + TALLY_FLAGS_OFF) ^ 1);
   },
@@ -139,7 +165,7 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
   }
 }
 
-test('adopt: a row that was being written when the agent died is nobody\'s', (t) => {
+test("adopt: a row that was being written when the agent died is nobody's", (t) => {
   const old = busy();
   const row = old.flow(B4, 53, A4, 105);
   const { words } = old.core;
@@ -198,7 +224,10 @@ test('adopt: tables of another layout are not taken over', (t) => {
 
 test('adopt: a connection in the middle of its life keeps its state', (t) => {
   const old = busy();
-  old.send(IF.POD_B, packet({ proto: 'tcp', src: B4, dst: A4, sport: 8080, dport: 40000, flags: 'SA' }));
+  old.send(
+    IF.POD_B,
+    packet({ proto: 'tcp', src: B4, dst: A4, sport: 8080, dport: 40000, flags: 'SA' }),
+  );
   old.send(IF.POD_A, tcp('A'));
   const next = successor(old);
   t.is(next.flow(A4, 40000, VIP, 80).state, TcpState.ESTABLISHED);

@@ -68,7 +68,11 @@ for (const family of [4, 6] as const) {
       const { base, capacity } = core.region(region);
       view.fill(0, base, base + capacity * size);
       for (let i = 0; i < HASH_KEYS; i++) {
-        words.setUint32(CONTROL_BASE + CONTROL_HASH_KEYS_OFF + i * 4, Math.imul(salt ^ i, 0x9e3779b1) >>> 0, true);
+        words.setUint32(
+          CONTROL_BASE + CONTROL_HASH_KEYS_OFF + i * 4,
+          Math.imul(salt ^ i, 0x9e3779b1) >>> 0,
+          true,
+        );
       }
       const model = new Map<number, number>();
       let now = 5_000_000;
@@ -136,7 +140,9 @@ testProp(
   [keys12, fc.array(u32, { minLength: 8, maxLength: 8 }), u32, kind],
   (t, keys, addresses, ports, what) => {
     setKeys(keys);
-    addresses.forEach((word, i) => { words.setUint32(SRC + i * 4, word, true); });
+    addresses.forEach((word, i) => {
+      words.setUint32(SRC + i * 4, word, true);
+    });
     t.is(exports.nhFlow6(SRC, DST, ports, what) >>> 0, nh([...addresses, ports, what], keys));
   },
   { numRuns: 2000 },

@@ -29,7 +29,8 @@ function tiny(): Engine {
 }
 
 const udp = (sport: number, dst = B4) => packet({ proto: 'udp', src: A4, dst, sport, dport: 80 });
-const answer = (sport: number) => packet({ proto: 'udp', src: B4, dst: A4, sport: 80, dport: sport });
+const answer = (sport: number) =>
+  packet({ proto: 'udp', src: B4, dst: A4, sport: 80, dport: sport });
 
 /** A table full of answered UDP flows from ports 100..107. */
 function fullOfStreams(): Engine {
@@ -65,8 +66,14 @@ test('table full: an expired flow makes room, and no other is touched', (t) => {
   for (let i = 0; i < 8; i++) if (i !== 3) engine.send(IF.POD_A, udp(100 + i));
   engine.nowMs += 100_000;
   t.is(engine.send(IF.POD_A, udp(999, VIP)).verdict, Verdict.TX);
-  const ports = engine.flows().filter((row) => !row.isReply).map((row) => row.sport);
-  t.deepEqual(ports.sort((a, b) => a - b), [100, 101, 102, 104, 105, 106, 107, 999]);
+  const ports = engine
+    .flows()
+    .filter((row) => !row.isReply)
+    .map((row) => row.sport);
+  t.deepEqual(
+    ports.sort((a, b) => a - b),
+    [100, 101, 102, 104, 105, 106, 107, 999],
+  );
   t.is(engine.control(CONTROL_FLOWS4_LIVE_OFF), 16);
 });
 
@@ -77,7 +84,10 @@ test('table full: an unanswered flow makes room before an answered one', (t) => 
     if (i !== 5) engine.send(IF.POD_B, answer(100 + i));
   }
   t.is(engine.send(IF.POD_A, udp(999, VIP)).verdict, Verdict.TX);
-  const ports = engine.flows().filter((row) => !row.isReply).map((row) => row.sport);
+  const ports = engine
+    .flows()
+    .filter((row) => !row.isReply)
+    .map((row) => row.sport);
   t.false(ports.includes(105));
   t.is(ports.length, 8);
 });
@@ -92,7 +102,10 @@ test('table full: a connection that waits for its SYN-ACK makes room, an establi
   }
   const syn = (sport: number) => packet({ proto: 'tcp', src: A4, dst: VIP, sport, flags: 'S' });
   t.is(engine.send(IF.POD_A, syn(999)).verdict, Verdict.TX);
-  const states = engine.flows().filter((row) => !row.isReply).map((row) => row.state);
+  const states = engine
+    .flows()
+    .filter((row) => !row.isReply)
+    .map((row) => row.state);
   t.is(states.filter((state) => state === TcpState.ESTABLISHED).length, 7);
   const next = engine.send(IF.POD_A, syn(998));
   t.is(next.verdict, Verdict.TX, 'the newest waits itself and is the next to go');
@@ -118,7 +131,8 @@ test('table full: rows always come in pairs and the count of living ones is righ
     if (i % 50 === 0) engine.sweepAll();
     const rows = engine.flows();
     const replies = rows.filter((row) => row.isReply).length;
-    if (rows.length !== 2 * replies) return t.fail(`${rows.length} rows, ${replies} replies at ${i}`);
+    if (rows.length !== 2 * replies)
+      return t.fail(`${rows.length} rows, ${replies} replies at ${i}`);
     if (rows.length !== engine.control(CONTROL_FLOWS4_LIVE_OFF)) return t.fail(`live at ${i}`);
   }
   return t.pass();

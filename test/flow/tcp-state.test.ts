@@ -72,7 +72,7 @@ for (const [direction, text] of [
   });
 }
 
-test('tcp-state: every timeout is Linux\'s', (t) => {
+test("tcp-state: every timeout is Linux's", (t) => {
   const seconds = {
     SYN_SENT: 120,
     SYN_RECV: 60,

@@ -93,8 +93,12 @@ test('sweep: packets of either direction keep a flow alive, by lane or by kernel
   for (const touch of [
     () => engine.send(IF.POD_A, packet({ ...THERE, proto: 'udp' })),
     () => engine.send(IF.POD_B, packet({ ...BACK, proto: 'udp' })),
-    () => { engine.kernelHit(original(engine)); },
-    () => { engine.kernelHit(reply(engine)); },
+    () => {
+      engine.kernelHit(original(engine));
+    },
+    () => {
+      engine.kernelHit(reply(engine));
+    },
   ]) {
     t.true(survives(engine, 119_000));
     touch();

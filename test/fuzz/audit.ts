@@ -36,7 +36,10 @@ export function auditFrames(core: Core, ports: number): string[] {
     const frame = Math.floor(offset / rowSize);
     places.set(frame, [...(places.get(frame) ?? []), place]);
   };
-  const free = words.getUint32(DIRECTORY_BASE + RegionId.FREE * DIR_ENTRY_SIZE + DIR_USED_OFF, true);
+  const free = words.getUint32(
+    DIRECTORY_BASE + RegionId.FREE * DIR_ENTRY_SIZE + DIR_USED_OFF,
+    true,
+  );
   const stack = core.region(RegionId.FREE).base;
   for (let i = 0; i < free; i++) found(words.getUint32(stack + i * 4, true), 'free');
   for (let idx = 0; idx < ports; idx++) {

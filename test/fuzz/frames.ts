@@ -39,16 +39,35 @@ export function seedOfRun(): number {
 
 export const VIP = '10.96.0.10';
 export const VIP6 = 'fd00:10:96::a';
+/** A service without endpoints. */
+export const EMPTY = '10.96.0.11';
+export const EMPTY6 = 'fd00:10:96::b';
 
 export interface Sample {
   readonly ifindex: number;
   readonly frame: Uint8Array;
 }
 
+/** Destination options, again and again. */
+function nested(frame: Uint8Array, depth: number): Uint8Array {
+  const next = frame[ETH_HLEN + 6] ?? 0;
+  const headers = Array.from({ length: depth }, (_, i) => [
+    ...[i === depth - 1 ? next : 60, 0, 1, 4, 0, 0, 0, 0],
+  ]).flat();
+  const made = Uint8Array.from([
+    ...frame.subarray(0, ETH_HLEN + 40),
+    ...headers,
+    ...frame.subarray(ETH_HLEN + 40),
+  ]);
+  made[ETH_HLEN + 6] = 60;
+  made[ETH_HLEN + 5] = (frame[ETH_HLEN + 5] ?? 0) + headers.length;
+  return made;
+}
+
 function ends(isIpv6: boolean): readonly [number, string, string][] {
-  const [a, b, node, remote, outside, vip] = isIpv6
-    ? [A6, B6, NODE6, REMOTE6, OUTSIDE6, VIP6]
-    : [A4, B4, NODE4, REMOTE4, OUTSIDE4, VIP];
+  const [a, b, node, remote, outside, vip, empty] = isIpv6
+    ? [A6, B6, NODE6, REMOTE6, OUTSIDE6, VIP6, EMPTY6]
+    : [A4, B4, NODE4, REMOTE4, OUTSIDE4, VIP, EMPTY];
   return [
     [IF.POD_A, a, vip],
     [IF.POD_B, b, a],
@@ -57,6 +76,7 @@ function ends(isIpv6: boolean): readonly [number, string, string][] {
     [IF.UPLINK, remote, a],
     [IF.TRUNK, node, vip],
     [IF.POD_B, b, outside],
+    [IF.POD_B, b, empty],
   ];
 }
 
@@ -100,11 +120,16 @@ export function corpus(): Sample[] {
       add({ proto: 'icmp', id: 9, isReply: true });
       samples.push({ ifindex, frame: asError(echo, isIpv6 ? 1 : 3) });
       for (const offset of [0, 8]) {
-        add({ proto: 'udp', payload: new Uint8Array(40), fragment: { offset, more: offset === 0 } });
+        add({
+          proto: 'udp',
+          payload: new Uint8Array(40),
+          fragment: { offset, more: offset === 0 },
+        });
       }
       if (isIpv6) {
         const udp = add({ proto: 'udp', payload: 'behind' });
         for (const left of [0, 1]) samples.push({ ifindex, frame: extended(udp, left) });
+        for (const depth of [8, 9]) samples.push({ ifindex, frame: nested(udp, depth) });
       } else {
         add({ proto: 'tcp', flags: 'S', options: new Uint8Array(12).fill(1) });
       }
@@ -121,7 +146,9 @@ export function corpus(): Sample[] {
   return samples;
 }
 
-const INTERESTING = [0, 1, 4, 5, 6, 7, 0x0f, 0x11, 0x2c, 0x3a, 0x3c, 0x40, 0x45, 0x60, 0x7f, 0x80, 0xff];
+const INTERESTING = [
+  0, 1, 4, 5, 6, 7, 0x0f, 0x11, 0x2c, 0x3a, 0x3c, 0x40, 0x45, 0x60, 0x7f, 0x80, 0xff,
+];
 /** Frame bytes a UMEM frame of 4096 has room for. */
 export const FRAME_MAX = 4096 - 256;
 
@@ -130,7 +157,12 @@ export const FRAME_MAX = 4096 - 256;
  *
  * @returns its length
  */
-export function mutate(random: Random, sample: Uint8Array, other: Uint8Array, out: Uint8Array): number {
+export function mutate(
+  random: Random,
+  sample: Uint8Array,
+  other: Uint8Array,
+  out: Uint8Array,
+): number {
   out.set(sample);
   let len = sample.length;
   const changes = random(5);

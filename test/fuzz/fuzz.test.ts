@@ -34,7 +34,18 @@ import {
 import { hexOf, see } from '../support/frames.js';
 import { debugModule } from '../support/inner-core.js';
 import { auditFrames } from './audit.js';
-import { FRAME_MAX, type Random, VIP, VIP6, corpus, createRandom, mutate, seedOfRun } from './frames.js';
+import {
+  EMPTY,
+  EMPTY6,
+  FRAME_MAX,
+  type Random,
+  VIP,
+  VIP6,
+  corpus,
+  createRandom,
+  mutate,
+  seedOfRun,
+} from './frames.js';
 
 const SEED = seedOfRun();
 const FRAMES = Number(process.env['FUZZ_FRAMES'] ?? 1_000_000);
@@ -58,10 +69,20 @@ function node(module?: WebAssembly.Module, withUplinkPort = false): Engine {
   for (const [name, clusterIP, endpoints] of [
     ['four', VIP, [A4, B4, REMOTE4]],
     ['six', VIP6, [A6, B6, REMOTE6]],
+    ['none4', EMPTY, []],
+    ['none6', EMPTY6, []],
   ] as const) {
     engine.apply(
       put('Service', service(name, { clusterIP, ports: ports(80) })),
-      put('EndpointSlice', slice(`${name}-1`, name, endpoints.map((ip) => ready(ip)), ports(8080))),
+      put(
+        'EndpointSlice',
+        slice(
+          `${name}-1`,
+          name,
+          endpoints.map((ip) => ready(ip)),
+          ports(8080),
+        ),
+      ),
     );
   }
   return engine;
@@ -81,7 +102,8 @@ function complaint(engine: Engine, verdict: number, before: Uint8Array): string 
   const len = words.getUint32(PKTS_BASE + PKT_LEN_OFF, true);
   const drop = words.getUint8(PKTS_BASE + PKT_DROP_OFF);
   const isAnswer = (words.getUint16(PKTS_BASE + PKT_FLAGS_OFF, true) & PKT_F_ANSWER) !== 0;
-  const same = (): boolean => Buffer.compare(before, view.subarray(FRAME_PTR, FRAME_PTR + len)) === 0;
+  const same = (): boolean =>
+    Buffer.compare(before, view.subarray(FRAME_PTR, FRAME_PTR + len)) === 0;
   if (verdict === Verdict.DROP) {
     if (drop === Drop.NONE || drop >= DROP_COUNT) return `dropped for reason ${drop}`;
     return same() ? undefined : 'a dropped frame was written to';
@@ -110,7 +132,13 @@ function unsound(before: Uint8Array, after: Uint8Array): string | undefined {
   return see(after).isSound ? undefined : `became ${hexOf(after)}`;
 }
 
-function counters(engine: Engine): { rx: number; tx: number; dropped: number; punted: number; named: number } {
+function counters(engine: Engine): {
+  rx: number;
+  tx: number;
+  dropped: number;
+  punted: number;
+  named: number;
+} {
   let named = 0;
   for (let reason = 0; reason < DROP_COUNT; reason++) named += engine.drops(reason);
   return {
@@ -149,6 +177,7 @@ function fuzzProcessFrame(t: ExecutionContext, engine: Engine, frames: number): 
     };
     let verdict = 0;
     try {
+      exports.parseFrame(FRAME_PTR, len);
       verdict = exports.processFrame(ifindex, FRAME_PTR, len, engine.nowMs);
     } catch (trap) {
       fail(String(trap));

@@ -26,7 +26,8 @@ function layout(capacities: Partial<Capacities>): number {
 const power = (least: number, most: number) =>
   fc.integer({ min: least, max: most }).map((exponent) => 2 ** exponent);
 /** Mostly plausible, sometimes anything a u32 holds. */
-const count = (most: number) => fc.oneof({ arbitrary: fc.nat(most), weight: 9 }, fc.nat(0xffffffff));
+const count = (most: number) =>
+  fc.oneof({ arbitrary: fc.nat(most), weight: 9 }, fc.nat(0xffffffff));
 
 const capacities = fc.record({
   flows4: power(0, 24),
@@ -51,9 +52,15 @@ testProp(
     const rows = [caps.links, caps.frontends, caps.routes];
     if (pages === 0) {
       const least =
-        caps.flows4 * 128 + caps.flows6 * 192 + caps.ringBytes + caps.services * 32 +
-        caps.backends * 32 + caps.setEntries * 4 + caps.maglevEntries * 2 +
-        caps.frames * (caps.frameSize + 4) + rows.reduce((sum, n) => sum + n * 4 * 64, 0);
+        caps.flows4 * 128 +
+        caps.flows6 * 192 +
+        caps.ringBytes +
+        caps.services * 32 +
+        caps.backends * 32 +
+        caps.setEntries * 4 +
+        caps.maglevEntries * 2 +
+        caps.frames * (caps.frameSize + 4) +
+        rows.reduce((sum, n) => sum + n * 4 * 64, 0);
       t.true(least > LINEAR_MEMORY_MAX - DYNAMIC_BASE - 1e6, 'refused what would have fitted');
       return;
     }

@@ -128,7 +128,10 @@ test('burst: a frame from the wire is answered on the wire, to the hop it came f
   const { engine, trunk, uplink } = withUplinkPort();
   uplink.push(packet({ ...UDP, ...FROM_WIRE, src: OUTSIDE4, dst: A4 }));
   run(engine);
-  t.deepEqual(readStamp(trunk.take() ?? new Uint8Array()), { action: Action.POD, ifindex: IF.POD_A });
+  t.deepEqual(readStamp(trunk.take() ?? new Uint8Array()), {
+    action: Action.POD,
+    ifindex: IF.POD_A,
+  });
   const reply = packet({ ...UDP, src: A4, dst: OUTSIDE4, sport: 2000, dport: 1000 });
   trunk.push(stamped(IF.POD_A, reply));
   run(engine);
@@ -194,7 +197,10 @@ test('burst: budget bounds the frames of one port, and the next turn goes on', (
   t.is(run(engine, 8), 8);
   t.is(run(engine, 8), 4);
   const ports = Array.from({ length: 20 }, () => see(trunk?.take() ?? new Uint8Array()).sport);
-  t.deepEqual(ports, Array.from({ length: 20 }, (_, i) => 1000 + i));
+  t.deepEqual(
+    ports,
+    Array.from({ length: 20 }, (_, i) => 1000 + i),
+  );
 });
 
 test('burst: a descriptor beyond its UMEM frame is dropped, and one beyond UMEM never lent', (t) => {

@@ -1,5 +1,13 @@
 import test from 'ava';
-import { Action, Drop, FRAME_HEADROOM, LaneCounter, PortKind, RegionId, VNET_HLEN } from '../../assembly/abi.js';
+import {
+  Action,
+  Drop,
+  FRAME_HEADROOM,
+  LaneCounter,
+  PortKind,
+  RegionId,
+  VNET_HLEN,
+} from '../../assembly/abi.js';
 import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import type { MemoryPort } from '../../src/port/memory.js';
 import { put, ready, service, slice } from '../model/objects.js';
@@ -107,7 +115,15 @@ const CASES = [
 ] as const;
 
 for (const { src, dst, to, proto, number, head, l3 } of CASES) {
-  const spec = { proto, src, dst, dport: 80, flags: 'S', payload: 'seven..', partial: true } as const;
+  const spec = {
+    proto,
+    src,
+    dst,
+    dport: 80,
+    flags: 'S',
+    payload: 'seven..',
+    partial: true,
+  } as const;
 
   test(`virtio: a partial ${proto} checksum to ${dst} takes the addresses' delta alone`, (t) => {
     const { engine, trunk } = node(PortKind.VNET);
@@ -133,7 +149,14 @@ for (const { src, dst, to, proto, number, head, l3 } of CASES) {
 
 test('virtio: a super-frame keeps its header and loses nothing', (t) => {
   const { engine, trunk } = node(PortKind.VNET);
-  const spec = { proto: 'tcp', src: A4, dst: VIP, flags: 'A', payload: 'x'.repeat(3000), partial: true } as const;
+  const spec = {
+    proto: 'tcp',
+    src: A4,
+    dst: VIP,
+    flags: 'A',
+    payload: 'x'.repeat(3000),
+    partial: true,
+  } as const;
   const header = vnetHeader(spec, 20, 1);
   const sent = exchange(engine, trunk, withHeader(header, stamped(IF.POD_A, packet(spec))));
   t.is(hexOf(sent.subarray(0, VNET_HLEN)), hexOf(header));
@@ -177,7 +200,7 @@ test('virtio: so does one that leaves by a virtio port of its own link', (t) => 
   return undefined;
 });
 
-test('virtio: an answer asks the device for nothing, whatever the question\'s header said', (t) => {
+test("virtio: an answer asks the device for nothing, whatever the question's header said", (t) => {
   const { engine, trunk } = node(PortKind.VNET);
   const header = vnetHeader({ proto: 'udp', src: A4, dst: A4, partial: true }, 40);
   for (const question of [
@@ -195,7 +218,11 @@ test('virtio: a fragment that claims a partial checksum is not written to', (t) 
   if (!direct) return t.fail();
   // A later fragment of two bytes: a TCP checksum field would lie behind its end.
   const spec = {
-    proto: 'tcp', src: OUTSIDE4, dst: A4, payload: 'ab', fragment: { offset: 4, more: false },
+    proto: 'tcp',
+    src: OUTSIDE4,
+    dst: A4,
+    payload: 'ab',
+    fragment: { offset: 4, more: false },
   } as const;
   const whole = packet(spec);
   const frame = whole.slice(0, ETH_HLEN + 22);
@@ -204,7 +231,12 @@ test('virtio: a fragment that claims a partial checksum is not written to', (t) 
   const sum = rfc1071(frame.subarray(14, 34));
   frame.set([sum >>> 8, sum & 0xff], 24);
   const umem = engine.core.region(RegionId.UMEM);
-  const sent = exchange(engine, direct, withHeader(vnetHeader({ ...spec, partial: true }, 20), frame), trunk);
+  const sent = exchange(
+    engine,
+    direct,
+    withHeader(vnetHeader({ ...spec, partial: true }, 20), frame),
+    trunk,
+  );
   t.is(hexOf(sent.subarray(34)), hexOf(frame.subarray(34)));
   const behind = engine.core.view
     .subarray(umem.base, umem.base + umem.rowSize * umem.capacity)

@@ -32,7 +32,7 @@ labTest('address: added and deleted as ip(8) shows, IPv6 usable at once', (t, la
   deleteAddress(net.rtnl, ifindex, '10.1.2.3/24');
   deleteAddress(net.rtnl, ifindex, '2001:db8::5/128');
   t.throws(() => deleteAddress(net.rtnl, ifindex, '10.1.2.3/24'), { code: 'EADDRNOTAVAIL' });
-  t.true(listAddresses(net.rtnl, ifindex).every(({ scope }) => scope === Number(Scope.LINK)));
+  t.true(listAddresses(net.rtnl, ifindex).every(({ scope }) => scope === Scope.LINK));
   net.close();
 });
 

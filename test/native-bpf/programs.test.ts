@@ -89,7 +89,7 @@ rootTest('maps: another layout or size makes new ones, and one warning says why'
 rootTest('maps: without a bpffs or with a table of odd size there is one clear error', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-no-bpffs-'));
   const error = t.throws(() => openMaps(join(dir, 'maps-only'), CAPS));
-  t.regex(error?.message ?? '', new RegExp(`maps under ${dir}`));
+  t.regex(error.message, new RegExp(`maps under ${dir}`));
   rmdirSync(join(dir, 'maps-only', 'maps'));
   rmdirSync(join(dir, 'maps-only'));
   rmdirSync(dir);
@@ -191,7 +191,7 @@ rootTest('programs: XDP is native where the driver has it, generic else, and say
   t.is(mode, 'generic');
   t.regex(reason ?? '', /EOPNOTSUPP/);
   const error = t.throws(() => attachXdp(dir, progFd, { ...onVeth, pinName: 'second' }));
-  t.regex(error?.message ?? '', /XDP program of second .*EBUSY/);
+  t.regex(error.message, /XDP program of second .*EBUSY/);
 });
 
 rootTest('cleanup: nothing of ours is left, and a second time is no error', (t) => {

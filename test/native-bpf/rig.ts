@@ -5,7 +5,7 @@
  * The hash and the row are spelt out once more here, with big integers and byte offsets only.
  */
 import {
-  Action,
+  type Action,
   CONTROL_BYTES,
   CONTROL_F_OFFLOAD,
   CONTROL_FAIL_MODE_OFF,

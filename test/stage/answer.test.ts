@@ -95,7 +95,7 @@ test('ndp: an answer to a solicitation behind extension headers is a plain adver
   t.like(sent.seen, { proto: 58, type: NA, src: 'fe80::1', dst: A6, isSound: true });
 });
 
-test('ndp: duplicate address detection and the pod\'s own address are not answered', (t) => {
+test("ndp: duplicate address detection and the pod's own address are not answered", (t) => {
   const engine = openEngine();
   for (const spec of [
     { src: '::', target: A6, bare: true },

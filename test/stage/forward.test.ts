@@ -83,7 +83,7 @@ test('forward: bytes behind the datagram change nothing', (t) => {
   t.is(sent.frame.length, padded.length);
 });
 
-test('forward: everything unknown is the host\'s', (t) => {
+test("forward: everything unknown is the host's", (t) => {
   const engine = openEngine();
   const sent = engine.send(IF.POD_A, packet({ ...UDP, dst: OUTSIDE4, ttl: 1 }));
   t.is(sent.verdict, Verdict.TX);
@@ -92,13 +92,13 @@ test('forward: everything unknown is the host\'s', (t) => {
   t.is(engine.send(IF.POD_A, packet({ ...UDP, dst: NODE4 })).action, Action.HOST);
 });
 
-test('forward: the host\'s own packets do not go back to the host', (t) => {
+test("forward: the host's own packets do not go back to the host", (t) => {
   const engine = openEngine();
   const frame = packet({ ...UDP, src: NODE4, dst: OUTSIDE4 });
   t.is(engine.send(IF.TRUNK, frame).drop, Drop.NO_ROUTE);
 });
 
-test('forward: replies to a flow out of the uplink may come by any link that is no pod\'s', (t) => {
+test("forward: replies to a flow out of the uplink may come by any link that is no pod's", (t) => {
   const engine = openEngine();
   engine.send(IF.POD_A, packet({ ...UDP, dst: REMOTE4 }));
   const reply = packet({ ...UDP, src: REMOTE4, dst: A4, sport: 2000, dport: 1000 });
@@ -201,7 +201,11 @@ const BAD: readonly [string, Drop, (frame: Uint8Array) => Uint8Array][] = [
   ['a cut IPv6 header', Drop.SHORT_IPV6, () => packet(UDP6).slice(0, 53)],
   ['a payload length beyond the frame', Drop.BAD_IPV6_LENGTH, () => with8(packet(UDP6), 18, 1)],
   ['SYN and FIN together', Drop.BAD_TCP_FLAGS, () => packet({ ...UDP, proto: 'tcp', flags: 'SF' })],
-  ['a data offset of four words', Drop.BAD_TCP_OFFSET, () => with8(packet({ ...UDP, proto: 'tcp' }), 46, 0x40)],
+  [
+    'a data offset of four words',
+    Drop.BAD_TCP_OFFSET,
+    () => with8(packet({ ...UDP, proto: 'tcp' }), 46, 0x40),
+  ],
 ];
 for (const [what, reason, make] of BAD) {
   test(`forward: ${what} is dropped as ${Drop[reason]}`, (t) => {

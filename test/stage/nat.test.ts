@@ -2,7 +2,18 @@ import { testProp } from '@fast-check/ava';
 import fc from 'fast-check';
 import { Verdict } from '../../assembly/abi.js';
 import { put, ready, service, slice } from '../model/objects.js';
-import { A4, A6, B4, B6, IF, NODE4, NODE6, REMOTE4, REMOTE6, openEngine } from '../support/engine.js';
+import {
+  A4,
+  A6,
+  B4,
+  B6,
+  IF,
+  NODE4,
+  NODE6,
+  REMOTE4,
+  REMOTE6,
+  openEngine,
+} from '../support/engine.js';
 import { type PacketSpec, packet } from '../support/frames.js';
 
 const PORTS = [
@@ -67,7 +78,16 @@ testProp(
     const src = fromNode ? node : pod;
     engine.nowMs += 1_000_000_000;
     engine.sweepAll();
-    const request: PacketSpec = { proto, src, dst: vip, sport, dport: 80, flags: 'S', payload, ttl };
+    const request: PacketSpec = {
+      proto,
+      src,
+      dst: vip,
+      sport,
+      dport: 80,
+      flags: 'S',
+      payload,
+      ttl,
+    };
     const frame = packet(request);
     const there = engine.send(LINK_OF[src] ?? 0, frame);
     if (there.verdict !== Verdict.TX) return t.fail(`drop ${there.drop}`);
@@ -75,7 +95,16 @@ testProp(
     t.like(seen, { dst: backend, dport: 9000, isSound: true });
 
     const { src: client = '', sport: dport = 0 } = seen;
-    const reply = { proto, src: backend, dst: client, sport: 9000, dport, flags: 'SA', payload, ttl } as const;
+    const reply = {
+      proto,
+      src: backend,
+      dst: client,
+      sport: 9000,
+      dport,
+      flags: 'SA',
+      payload,
+      ttl,
+    } as const;
     const back = engine.send(LINK_OF[backend] ?? 0, packet(reply));
     t.is(back.verdict, Verdict.TX);
     const { ttl: _, ...text } = back.seen;

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Action, Drop, LaneCounter, TcpState, Verdict } from '../../assembly/abi.js';
-import { drop, put, ready, service, slice, webService } from '../model/objects.js';
+import { put, ready, service, slice, webService } from '../model/objects.js';
 import {
   A4,
   A6,
@@ -10,31 +10,13 @@ import {
   IF,
   MAC,
   NODE4,
-  NODE6,
   OUTSIDE4,
   REMOTE4,
   REMOTE6,
   openEngine,
 } from '../support/engine.js';
 import { packet } from '../support/frames.js';
-
-const VIP = '10.96.0.10';
-const VIP6 = 'fd00:10:96::a';
-
-/** A node with `web`, TCP port 80, over these endpoints. */
-function webOver(...endpoints: string[]): Engine {
-  const engine = openEngine();
-  engine.apply(
-    put('Service', webService('web', VIP)),
-    put('EndpointSlice', slice('web-1', 'web', endpoints.map((address) => ready(address)))),
-  );
-  return engine;
-}
-
-const tcp = (flags: string, extra: object = {}): Uint8Array =>
-  packet({ proto: 'tcp', src: A4, dst: VIP, sport: 40000, dport: 80, flags, ...extra });
-const back = (src: string, flags: string, extra: object = {}): Uint8Array =>
-  packet({ proto: 'tcp', src, dst: A4, sport: 8080, dport: 40000, flags, ...extra });
+import { VIP, VIP6, back, tcp, webOver } from './web.js';
 
 test('service: a SYN to a ClusterIP leaves for the backend, with sound checksums and TTL - 1', (t) => {
   const engine = webOver(B4);
@@ -121,12 +103,26 @@ test('service: IPv6 TCP, UDP and their replies are translated with sound checksu
     ['tcp', 80, 8080],
     ['udp', 53, 5353],
   ] as const) {
-    const there = packet({ proto, src: A6, dst: VIP6, sport: 41000, dport: port, flags: 'S', payload: 'odd' });
+    const there = packet({
+      proto,
+      src: A6,
+      dst: VIP6,
+      sport: 41000,
+      dport: port,
+      flags: 'S',
+      payload: 'odd',
+    });
     const sent = engine.send(IF.POD_A, there);
     t.like(sent.seen, { src: A6, dst: B6, sport: 41000, dport: target, ttl: 63, isSound: true });
     t.is(sent.outIfindex, IF.POD_B);
     const reply = packet({ proto, src: B6, dst: A6, sport: target, dport: 41000, flags: 'SA' });
-    t.like(engine.send(IF.POD_B, reply).seen, { src: VIP6, sport: port, dst: A6, ttl: 63, isSound: true });
+    t.like(engine.send(IF.POD_B, reply).seen, {
+      src: VIP6,
+      sport: port,
+      dst: A6,
+      ttl: 63,
+      isSound: true,
+    });
   }
 });
 
@@ -152,105 +148,6 @@ test('service: a remote backend is reached by the uplink and its replies are tra
   t.is(reply.outIfindex, IF.POD_A);
   t.like(reply.seen, { src: VIP, sport: 80, dst: A4, dstMac: MAC.POD_A, isSound: true });
 });
-
-test('service: a flow keeps its backend after that has left the service', (t) => {
-  const engine = webOver(B4);
-  engine.send(IF.POD_A, tcp('S'));
-  engine.send(IF.POD_B, back(B4, 'SA'));
-  engine.apply(put('EndpointSlice', slice('web-1', 'web', [ready(REMOTE4)])));
-  t.like(engine.send(IF.POD_A, tcp('A')).seen, { dst: B4, dport: 8080, isSound: true });
-  engine.apply(drop('Service', 'web'), drop('EndpointSlice', 'web-1'));
-  t.like(engine.send(IF.POD_A, tcp('PA', { payload: 'x' })).seen, { dst: B4, isSound: true });
-  t.like(engine.send(IF.POD_B, back(B4, 'A')).seen, { src: VIP, isSound: true });
-});
-
-test('service: a repeated SYN keeps the backend of a living flow', (t) => {
-  const engine = webOver(B4);
-  engine.send(IF.POD_A, tcp('S'));
-  engine.apply(put('EndpointSlice', slice('web-1', 'web', [ready(REMOTE4)])));
-  t.like(engine.send(IF.POD_A, tcp('S')).seen, { dst: B4 });
-});
-
-/** How a connection can be over, from the pod's side `>` or the backend's `<`. */
-const ENDINGS = {
-  'a reset from the backend': ['>S', '<RA'],
-  'a reset from the client': ['>S', '<SA', '>A', '>R'],
-  'both FINs and the last ACK': ['>S', '<SA', '>A', '>FA', '<FA', '>A'],
-  // The last ACK has no flag that climbs: the kernel executes it and the lane never sees it.
-  'both FINs, the last ACK in the kernel': ['>S', '<SA', '>A', '>FA', '<FA'],
-  'both FINs, the server first': ['>S', '<SA', '>A', '<FA', '>A', '>FA'],
-};
-for (const [ending, segments] of Object.entries(ENDINGS)) {
-  test(`service: after ${ending} a new SYN selects anew`, (t) => {
-    const engine = webOver(B4);
-    for (const segment of segments) {
-      const flags = segment.slice(1);
-      if (segment.startsWith('>')) engine.send(IF.POD_A, tcp(flags));
-      else engine.send(IF.POD_B, back(B4, flags));
-    }
-    engine.apply(put('EndpointSlice', slice('web-1', 'web', [ready(REMOTE4)])));
-    t.like(engine.send(IF.POD_A, tcp('S')).seen, { dst: REMOTE4, flags: 'S', isSound: true });
-    t.is(engine.flow(A4, 40000, VIP, 80).state, TcpState.SYN_SENT);
-    t.is(engine.flows().length, 2);
-  });
-}
-
-test('service: a SYN on a flow whose time is up does not wait for the sweep', (t) => {
-  const engine = webOver(B4);
-  engine.send(IF.POD_A, tcp('S'));
-  engine.apply(put('EndpointSlice', slice('web-1', 'web', [ready(REMOTE4)])));
-  engine.nowMs += 121_000;
-  t.like(engine.send(IF.POD_A, tcp('S')).seen, { dst: REMOTE4 });
-});
-
-test('service: two services on one backend with one client port get different source ports', (t) => {
-  const engine = webOver(B4);
-  engine.apply(
-    put('Service', webService('other', '10.96.0.11')),
-    put('EndpointSlice', slice('other-1', 'other', [ready(B4)])),
-  );
-  engine.send(IF.POD_A, tcp('S'));
-  const second = engine.send(IF.POD_A, tcp('S', { dst: '10.96.0.11' }));
-  t.is(second.verdict, Verdict.TX);
-  t.like(second.seen, { src: A4, dst: B4, dport: 8080, isSound: true });
-  const { sport = 0 } = second.seen;
-  t.not(sport, 40000);
-  t.true(sport >= 16384 && sport < 32768);
-  t.is(engine.counter(LaneCounter.PORT_CLASHES), 1);
-  const one = engine.send(IF.POD_B, back(B4, 'SA')).seen;
-  t.like(one, { src: VIP, sport: 80, dst: A4, dport: 40000, isSound: true });
-  const two = engine.send(IF.POD_B, back(B4, 'SA', { dport: sport })).seen;
-  t.like(two, { src: '10.96.0.11', sport: 80, dst: A4, dport: 40000, isSound: true });
-});
-
-test('service: a direct connection beside one through the ClusterIP does not disturb it', (t) => {
-  const engine = webOver(B4);
-  engine.send(IF.POD_A, tcp('S'));
-  const direct = engine.send(IF.POD_A, tcp('S', { dst: B4, dport: 8080 }));
-  t.not(direct.seen.sport, 40000);
-  const reply = engine.send(IF.POD_B, back(B4, 'SA', { dport: direct.seen.sport })).seen;
-  t.like(reply, { src: B4, sport: 8080, dst: A4, dport: 40000, isSound: true });
-});
-
-for (const [family, vip, pod, nodeAddress] of [
-  ['IPv4', VIP, A4, NODE4],
-  ['IPv6', VIP6, A6, NODE6],
-] as const) {
-  test(`service: a pod that is its own backend sees the node as its client, ${family}`, (t) => {
-    const engine = openEngine();
-    engine.apply(
-      put('Service', webService('self', vip)),
-      put('EndpointSlice', slice('self-1', 'self', [ready(pod)])),
-    );
-    const sent = engine.send(IF.POD_A, tcp('S', { src: pod, dst: vip }));
-    t.is(sent.outIfindex, IF.POD_A);
-    t.like(sent.seen, { src: nodeAddress, dst: pod, dport: 8080, isSound: true });
-    const dport = sent.seen.sport;
-    const reply = engine.send(IF.POD_A, back(pod, 'SA', { dst: nodeAddress, dport }));
-    t.is(reply.outIfindex, IF.POD_A);
-    t.like(reply.seen, { src: vip, sport: 80, dst: pod, dport: 40000, isSound: true });
-  });
-}
 
 test('service: a port that the service has not is refused by name, whatever the protocol', (t) => {
   const engine = webOver(B4);
@@ -278,7 +175,10 @@ test('service: when the last backend comes and goes, new flows follow', (t) => {
 test('service: fragments to a service are dropped by name, first and later ones', (t) => {
   const engine = webOver(B4);
   const payload = new Uint8Array(64);
-  for (const fragment of [{ offset: 0, more: true }, { offset: 4, more: false }]) {
+  for (const fragment of [
+    { offset: 0, more: true },
+    { offset: 4, more: false },
+  ]) {
     const frame = tcp('PA', { payload, fragment });
     t.is(engine.send(IF.POD_A, frame).drop, Drop.FRAGMENT_OF_SERVICE);
   }
@@ -301,7 +201,10 @@ for (const flags of ['SA', 'FA', 'R']) {
 test('service: backends share new flows, and the same tuple always gets the same one', (t) => {
   const engine = webOver(B4, REMOTE4);
   const choose = (fresh: Engine): string[] =>
-    Array.from({ length: 200 }, (_, i) => fresh.send(IF.POD_A, tcp('S', { sport: 20000 + i })).seen.dst ?? '');
+    Array.from(
+      { length: 200 },
+      (_, i) => fresh.send(IF.POD_A, tcp('S', { sport: 20000 + i })).seen.dst ?? '',
+    );
   const first = choose(engine);
   const local = first.filter((dst) => dst === B4).length;
   t.true(local > 60 && local < 140, `${local} of 200 went to the first backend`);

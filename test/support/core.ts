@@ -42,7 +42,7 @@ export async function loadCore(name: string, pages = INITIAL_PAGES): Promise<Cor
   function raw(exported: string, args: Argument[]): unknown {
     const callee = instance.exports[exported];
     if (typeof callee !== 'function') throw new Error(`${name}.wasm exports no ${exported}()`);
-    return callee(...args);
+    return (callee as (...values: Argument[]) => unknown)(...args);
   }
   return {
     memory,

@@ -3,7 +3,7 @@
  * it, two pods, the host, one uplink, and a clock that the test turns.
  */
 import * as abi from '../../assembly/abi.js';
-import { parseAddress, parseMac } from '../../src/addr.js';
+import { parseMac } from '../../src/addr.js';
 import { createControl } from '../../src/compile/control.js';
 import type { Link } from '../../src/compile/links.js';
 import { createCore } from '../../src/core/instance.js';
@@ -150,7 +150,9 @@ export function openEngine(options: EngineOptions = {}): Engine {
     flow: (src, sport, dst, dport) => {
       const found = engine
         .flows()
-        .find((row) => row.src === src && row.dst === dst && row.sport === sport && row.dport === dport);
+        .find(
+          (row) => row.src === src && row.dst === dst && row.sport === sport && row.dport === dport,
+        );
       if (found === undefined) throw new Error(`no flow ${src}:${sport} > ${dst}:${dport}`);
       return found;
     },

@@ -81,7 +81,7 @@ function transport(spec: PacketSpec, addresses: Uint8Array): Uint8Array {
   };
   switch (spec.proto) {
     case 'tcp': {
-      const letters = [...(spec.flags ?? 'A')] as (keyof typeof FLAG_BITS)[];
+      const letters = Array.from(spec.flags ?? 'A') as (keyof typeof FLAG_BITS)[];
       const flags = letters.reduce((sum, letter) => sum | FLAG_BITS[letter], 0);
       const head = [...u16(sport), ...u16(dport), ...u32(0x01020304), ...u32(0x0a0b0c0d)];
       return fill(bytes(head, [0x50, flags], u16(64240), u16(0), u16(0)), 16, PROTO.tcp);
@@ -144,7 +144,13 @@ export interface ArpSpec {
   readonly vlan?: number;
 }
 
-export function arp({ op = 1, srcMac = '02:00:00:00:00:0a', sender, target, vlan }: ArpSpec): Uint8Array {
+export function arp({
+  op = 1,
+  srcMac = '02:00:00:00:00:0a',
+  sender,
+  target,
+  vlan,
+}: ArpSpec): Uint8Array {
   const tag = vlan === undefined ? {} : { vlan };
   return bytes(
     ethernet({ dstMac: 'ff:ff:ff:ff:ff:ff', srcMac, ...tag }, ETHERTYPE.arp),
@@ -260,7 +266,10 @@ function ends(addresses: Uint8Array): { src: string; dst: string } {
   return { src: addressText(addresses.slice(0, half)), dst: addressText(addresses.slice(half)) };
 }
 
-type Upper = Pick<Seen, 'sport' | 'dport' | 'flags' | 'id' | 'type' | 'checksum' | 'payload' | 'isSound'>;
+type Upper = Pick<
+  Seen,
+  'sport' | 'dport' | 'flags' | 'id' | 'type' | 'checksum' | 'payload' | 'isSound'
+>;
 
 function seeTransport(part: Uint8Array, addresses: Uint8Array, proto: number): Upper {
   const view = new DataView(part.buffer, part.byteOffset, part.byteLength);

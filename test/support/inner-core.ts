@@ -90,7 +90,10 @@ async function compile(entry: string, name: string, target: Target): Promise<voi
   const dir = await mkdtemp(path.join(CORE_DIR, '.inner-'));
   const out = (ext: string): string => path.join(dir, `${name}.${ext}`);
   const args = ['--target', target, '--outFile', out('wasm'), '--textFile', out('wat')];
-  await promisify(execFile)(process.execPath, [ASC, `assembly/${entry}.ts`, ...args], { cwd: ROOT });
-  for (const file of await readdir(dir)) await rename(path.join(dir, file), path.join(CORE_DIR, file));
+  await promisify(execFile)(process.execPath, [ASC, `assembly/${entry}.ts`, ...args], {
+    cwd: ROOT,
+  });
+  for (const file of await readdir(dir))
+    await rename(path.join(dir, file), path.join(CORE_DIR, file));
   await rm(dir, { recursive: true });
 }

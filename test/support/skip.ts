@@ -48,7 +48,9 @@ function hasXdp(): boolean {
 
 function olderThan(kernel: string): boolean {
   const [major = 0, minor = 0] = kernel.split('.').map(Number);
-  const [ownMajor = 0, ownMinor = 0] = release().split('.').map((part) => parseInt(part, 10));
+  const [ownMajor = 0, ownMinor = 0] = release()
+    .split('.')
+    .map((part) => parseInt(part, 10));
   return ownMajor < major || (ownMajor === major && ownMinor < minor);
 }
 
@@ -58,7 +60,8 @@ export function whyNot({ root, xdp, tools = [], kernel, also }: Needs): string |
   if (xdp === true && !hasXdp()) return 'needs AF_XDP, which this kernel has not';
   const missing = tools.filter((tool) => !hasTool(tool));
   if (missing.length > 0) return `needs ${missing.join(', ')}, not installed`;
-  if (kernel !== undefined && olderThan(kernel)) return `needs Linux ${kernel}, this is ${release()}`;
+  if (kernel !== undefined && olderThan(kernel))
+    return `needs Linux ${kernel}, this is ${release()}`;
   return also;
 }
 

@@ -76,7 +76,9 @@ test('hash table: what is deleted in the end leaves no trace that slows a search
   for (const key of keys) exports.tablePut(RegionId.LINKS, 1, key, 0n, 0n);
   for (const key of keys) exports.tableDelete(RegionId.LINKS, 1, key, 0n, 0n);
   const { base, rowSize, capacity } = core.region(RegionId.LINKS);
-  const states = Array.from({ length: capacity }, (_, i) => words.getUint32(base + i * rowSize, true));
+  const states = Array.from({ length: capacity }, (_, i) =>
+    words.getUint32(base + i * rowSize, true),
+  );
   t.true(states.filter((state) => state !== 0).length < 16, states.join(' '));
 });
 
@@ -106,7 +108,8 @@ const prefix = fc.record({
 });
 const change = fc.record({ isPut: fc.oneof(fc.constant(true), fc.boolean()), prefix });
 
-const masked = ({ addr: a, length }: Prefix): bigint => (a >> BigInt(128 - length)) << BigInt(128 - length);
+const masked = ({ addr: a, length }: Prefix): bigint =>
+  (a >> BigInt(128 - length)) << BigInt(128 - length);
 const AT = SCRATCH_BASE;
 
 function placeAddr(a: bigint): number {
@@ -117,7 +120,10 @@ function placeAddr(a: bigint): number {
 
 testProp(
   'lpm: a look-up finds what a naive longest match finds',
-  [fc.array(change, { minLength: 1, maxLength: 60, size: 'max' }), fc.array(addr, { maxLength: 40 })],
+  [
+    fc.array(change, { minLength: 1, maxLength: 60, size: 'max' }),
+    fc.array(addr, { maxLength: 40 }),
+  ],
   (t, changes, addresses) => {
     clear(RegionId.ROUTES);
     exports.init(0); // forgets the prefix lengths
@@ -156,7 +162,7 @@ test('lpm: all 129 lengths fit side by side', (t) => {
   exports.init(0);
   const rows = Array.from({ length: 129 }, (_, length) => exports.lpmPut(placeAddr(0n), length));
   t.is(rows.filter((row) => row !== 0).length, 129);
-  t.is(exports.lpmFind(placeAddr(0n)), rows[128]);
-  t.is(exports.lpmFind(placeAddr(1n)), rows[127]);
-  t.is(exports.lpmFind(placeAddr(1n << 127n)), rows[0]);
+  t.is(exports.lpmFind(placeAddr(0n)), rows[128] ?? -1);
+  t.is(exports.lpmFind(placeAddr(1n)), rows[127] ?? -1);
+  t.is(exports.lpmFind(placeAddr(1n << 127n)), rows[0] ?? -1);
 });

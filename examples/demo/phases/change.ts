@@ -12,7 +12,7 @@ import { countsOf } from './connect.js';
 const CHANGE_MS = 5000;
 /** A second line about the same mistake would be there by then. */
 const QUIET_MS = 300;
-const REQUESTS = 24;
+const REQUESTS = 60;
 
 const BAD_VALUE = `apiVersion: v1
 kind: Service

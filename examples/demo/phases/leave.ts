@@ -30,7 +30,7 @@ export async function leavePhase({ agents }: World, check: Check): Promise<void>
 /** After everything else: remove what the demo itself made, and look whether it is gone. */
 export async function checkGone(site: Site, check: Check): Promise<void> {
   site.close();
-  await check('nothing is left: namespaces, links, pins, processes, files', async () => {
+  await check('nothing is left: namespaces and their links, pins, processes, files', async () => {
     let left: string[] = [];
     await eventually(GONE_MS, 'not gone', () => {
       left = site.leftovers();

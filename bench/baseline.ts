@@ -1,0 +1,78 @@
+/** What the ratios were on a quiet machine, and what they must reach: baseline.json. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Result } from './harness.js';
+import type { Machine } from './machine.js';
+
+/** One ratio as it was. */
+export interface BaselineEntry {
+  readonly ratio: number;
+  readonly spread: number;
+}
+
+/** Worst ratios that are good enough; what is not here is only reported. */
+export const BARS: Readonly<Record<string, number>> = {
+  'net/flow-udp64/1': 4.5,
+  'net/flow-udp64/10k': 4.5,
+  'net/tcp-stream': 0.97,
+  'net/tcp-stream/cpu': 1,
+  'net/tcp-rr': 1.1,
+  'net/lane': 1,
+  'net/tcp-stream-lane': 0.5,
+  'core/flow-hit/1M': 1.3,
+};
+
+/** Two quiet runs on one machine differ by less. */
+const BAND = 0.25;
+
+export interface Baseline {
+  readonly machine: Machine;
+  /** Relative deviation from `ratio`, to the worse, that is still noise. */
+  readonly band: number;
+  readonly results: Readonly<Record<string, BaselineEntry>>;
+}
+
+const FILE = fileURLToPath(new URL('baseline.json', import.meta.url));
+
+export function readBaseline(): Baseline {
+  return JSON.parse(readFileSync(FILE, 'utf8')) as Baseline;
+}
+
+/** Replace the entries that this run measured; the others stay. */
+export function saveBaseline(machine: Machine, results: readonly Result[]): void {
+  const kept = existsSync(FILE) ? readBaseline().results : {};
+  const measured = results.flatMap(({ name, ratio, spread }) =>
+    ratio === null ? [] : [[name, { ratio: round(ratio), spread: round(spread) }] as const],
+  );
+  const merged = Object.entries({ ...kept, ...Object.fromEntries(measured) }).sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  const baseline: Baseline = { machine, band: BAND, results: Object.fromEntries(merged) };
+  writeFileSync(FILE, `${JSON.stringify(baseline, undefined, 2)}\n`);
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+/**
+ * What is wrong with a ratio.
+ *
+ * @returns a sentence; undefined when nothing is, or when there is nothing to compare with
+ */
+export function judge(result: Result, baseline: Baseline): string | undefined {
+  const entry = baseline.results[result.name];
+  const { ratio } = result;
+  if (entry === undefined || ratio === null) return undefined;
+  const isWorse = (limit: number): boolean =>
+    result.better === 'higher' ? ratio < limit : ratio > limit;
+  const sign = result.better === 'higher' ? -1 : 1;
+  const bar = BARS[result.name];
+  if (bar !== undefined && isWorse(bar)) {
+    return `${result.name}: ratio ${ratio.toFixed(3)} misses its bar ${bar}`;
+  }
+  if (isWorse(entry.ratio * (1 + sign * baseline.band))) {
+    return `${result.name}: ratio ${ratio.toFixed(3)} is worse than the baseline's ${entry.ratio} by more than ${baseline.band * 100} %`;
+  }
+  return undefined;
+}
