@@ -1,0 +1,54 @@
+import test from 'ava';
+import { createTapSummary } from '../../scripts/tap-summary.js';
+
+/** The last line of the report, and the whole of it. */
+function summarise(code: number, ...lines: string[]): { last: string; report: string } {
+  const summary = createTapSummary();
+  const report = [...lines.flatMap((line) => summary.read(line)), ...summary.finish(code)];
+  return { last: report.at(-1) ?? '', report: report.join('\n') };
+}
+
+const TRAILER = ['', '1..2', '# tests 2', '# pass 2', '# fail 0', ''];
+
+test('summary: the last line is what scripts read', (t) => {
+  const { last } = summarise(0, 'TAP version 13', 'ok 1 - wire › a', 'ok 2 - wire › b', ...TRAILER);
+  t.is(last, '2 passed, 0 failed');
+});
+
+test('summary: a failure is named twice and keeps its details', (t) => {
+  const { last, report } = summarise(
+    1,
+    'not ok 1 - nat › what it claims',
+    '  ---',
+    '    at: somewhere',
+    '  ...',
+    'ok 2 - nat › b',
+    '# fail 1',
+  );
+  t.is(last, '1 passed, 1 failed');
+  t.regex(report, /FAILED nat › what it claims\n {2}---\n {4}at: somewhere/);
+  t.regex(report, /failed:\n {2}nat › what it claims/);
+});
+
+test('summary: a skipped test stands under the reason that its title gives', (t) => {
+  const { last, report } = summarise(
+    0,
+    'ok 1 - a › b [needs root] # SKIP',
+    'ok 2 - c › d [skipped: needs root] # SKIP',
+    'not ok 3 - e › f # TODO',
+    'ok 4 - g › h',
+    '# fail 0',
+  );
+  t.is(last, '1 passed, 0 failed, 3 skipped');
+  t.regex(report, /skipped: needs root\n {2}a › b\n {2}c › d\n/);
+  t.regex(report, /skipped: to do\n {2}e › f\n/);
+});
+
+test('summary: what ava did not report is a failure', (t) => {
+  t.is(summarise(1).last, '0 passed, 1 failed');
+  t.is(summarise(0).last, '0 passed, 1 failed');
+  t.is(summarise(0, '# fail 0').last, '0 passed, 1 failed');
+  t.is(summarise(1, 'ok 1 - a', '# fail 0').last, '1 passed, 1 failed');
+  t.is(summarise(1, 'ok 1 - a', '# fail 2').last, '1 passed, 2 failed');
+  t.is(summarise(1, 'ok 1 - a').last, '1 passed, 1 failed');
+});
