@@ -34,13 +34,14 @@ export interface Baseline {
 
 const FILE = fileURLToPath(new URL('baseline.json', import.meta.url));
 
-export function readBaseline(): Baseline {
-  return JSON.parse(readFileSync(FILE, 'utf8')) as Baseline;
+/** The baseline; undefined while none has been saved. */
+export function readBaseline(): Baseline | undefined {
+  return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as Baseline) : undefined;
 }
 
 /** Replace the entries that this run measured; the others stay. */
 export function saveBaseline(machine: Machine, results: readonly Result[]): void {
-  const kept = existsSync(FILE) ? readBaseline().results : {};
+  const kept = readBaseline()?.results ?? {};
   const measured = results.flatMap(({ name, ratio, spread }) =>
     ratio === null ? [] : [[name, { ratio: round(ratio), spread: round(spread) }] as const],
   );
@@ -60,19 +61,19 @@ function round(value: number): number {
  *
  * @returns a sentence; undefined when nothing is, or when there is nothing to compare with
  */
-export function judge(result: Result, baseline: Baseline): string | undefined {
-  const entry = baseline.results[result.name];
-  const { ratio } = result;
-  if (entry === undefined || ratio === null) return undefined;
+export function judge(result: Result, baseline: Baseline | undefined): string | undefined {
+  const { name, ratio } = result;
+  if (ratio === null) return undefined;
   const isWorse = (limit: number): boolean =>
     result.better === 'higher' ? ratio < limit : ratio > limit;
-  const sign = result.better === 'higher' ? -1 : 1;
-  const bar = BARS[result.name];
+  const bar = BARS[name];
   if (bar !== undefined && isWorse(bar)) {
-    return `${result.name}: ratio ${ratio.toFixed(3)} misses its bar ${bar}`;
+    return `${name}: ratio ${ratio.toFixed(3)} misses its bar ${bar}`;
   }
-  if (isWorse(entry.ratio * (1 + sign * baseline.band))) {
-    return `${result.name}: ratio ${ratio.toFixed(3)} is worse than the baseline's ${entry.ratio} by more than ${baseline.band * 100} %`;
-  }
-  return undefined;
+  const entry = baseline?.results[name];
+  if (baseline === undefined || entry === undefined) return undefined;
+  const sign = result.better === 'higher' ? -1 : 1;
+  if (!isWorse(entry.ratio * (1 + sign * baseline.band))) return undefined;
+  const band = `${baseline.band * 100} %`;
+  return `${name}: ratio ${ratio.toFixed(3)} is worse than the baseline's ${entry.ratio} by more than ${band}`;
 }

@@ -12,7 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { judge, readBaseline, saveBaseline, type Baseline } from './baseline.js';
+import { judge, readBaseline, saveBaseline } from './baseline.js';
 import type { Context, Result, Suite } from './harness.js';
 import { describeMachine } from './machine.js';
 import { jsonReporter, tableReporter, type Reporter } from './report.js';
@@ -29,8 +29,8 @@ interface Options {
   readonly json: boolean;
   readonly quick: boolean;
   readonly samples: number;
-  /** What results are judged by, when they are. */
-  readonly baseline: Baseline | undefined;
+  /** Judge the results by their bars and by the baseline. */
+  readonly check: boolean;
   readonly save: boolean;
 }
 
@@ -52,9 +52,8 @@ function readOptions(args: readonly string[]): Options {
     throw new Error(`--samples ${values.samples}: expected a whole number from ${SAMPLES_MIN} on`);
   }
   if (positionals.length > 1) throw new Error(`one FILTER at most, got: ${positionals.join(' ')}`);
-  const baseline = values.check ? readBaseline() : undefined;
-  const { json, quick, save } = values;
-  return { filter: positionals[0] ?? '', json, quick, samples, baseline, save };
+  const { json, quick, check, save } = values;
+  return { filter: positionals[0] ?? '', json, quick, samples, check, save };
 }
 
 async function discoverSuites(filter: string): Promise<Suite[]> {
@@ -73,8 +72,8 @@ async function discoverSuites(filter: string): Promise<Suite[]> {
 }
 
 /** @returns false when a ratio is not what it should be */
-function isGood(result: Result, { baseline }: Options): boolean {
-  const fault = baseline && judge(result, baseline);
+function isGood(result: Result, { check }: Options): boolean {
+  const fault = check ? judge(result, readBaseline()) : undefined;
   if (fault !== undefined) console.error(fault);
   return fault === undefined;
 }
