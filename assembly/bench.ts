@@ -3,8 +3,18 @@
  * work and not the crossing. Exports everything the core does, and the loops.
  */
 import {
-  Action, CONTROL_BASE, CONTROL_FLOWS4_LIVE_OFF, CONTROL_SWEEP4_OFF, FLOW4_SIZE, FLOW_F_REPLY,
-  IPPROTO_UDP, PKTS_BASE, RegionId, TALLY_F_REPLY, TALLY_SIZE, Verdict,
+  Action,
+  CONTROL_BASE,
+  CONTROL_FLOWS4_LIVE_OFF,
+  CONTROL_SWEEP4_OFF,
+  FLOW4_SIZE,
+  FLOW_F_REPLY,
+  IPPROTO_UDP,
+  PKTS_BASE,
+  RegionId,
+  TALLY_F_REPLY,
+  TALLY_SIZE,
+  Verdict,
 } from './abi';
 import { buildMaglev } from './delta';
 import { beginPkt, copyMacs, processFrame } from './engine';
@@ -39,7 +49,7 @@ const CHECKSUM_STRIDE: usize = 2048;
 const CHECKSUM_BUFFERS: u32 = 64;
 
 function portsOf(src: u16, dst: u16): u32 {
-  return <u32>be16(src) | (<u32>be16(dst) << 16);
+  return (<u32>be16(src)) | ((<u32>be16(dst)) << 16);
 }
 
 /** The six bytes 02:00:00:00:00:last. */
@@ -127,7 +137,12 @@ export function benchFlowHit(frames: usize, count: u32, stride: u32, len: u32, n
 
 /** Frames of flows nobody has seen, through everything. @returns verdicts TX */
 export function benchNewFlow(
-  frames: usize, count: u32, stride: u32, len: u32, inIfindex: u32, nowMs: f64,
+  frames: usize,
+  count: u32,
+  stride: u32,
+  len: u32,
+  inIfindex: u32,
+  nowMs: f64,
 ): u32 {
   let sent: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {

@@ -3,12 +3,39 @@
  * between bursts; each gets its own result, and a refused one changes nothing.
  */
 import {
-  BACKEND_ID_OFF, BACKEND_SIZE, CONTROL_BASE, CONTROL_EPOCH_OFF, CONTROL_NODE_ADDR4_OFF, DELTA_BASE,
-  DELTA_BYTES, DELTA_COUNT_OFF, DELTA_IDX_OFF, DELTA_OP_OFF, DELTA_PAYLOAD_OFF, DELTA_PAYLOAD_SIZE,
-  DELTA_RESULT_OFF, DELTA_SIZE, DELTA_TABLE_OFF, DeltaError, FRONTEND_SERVICE_OFF, FRONTEND_SIZE,
-  LINK_SIZE, LaneCounter, Op, ROUTE_PREFIX_LEN_OFF, ROUTE_SIZE, RegionId, SCRATCH_BASE,
-  SCRATCH_BYTES, SERVICE_MAGLEV_COUNT_OFF, SERVICE_MAGLEV_OFF, SERVICE_SET_COUNT_OFF,
-  SERVICE_SET_OFF, SERVICE_SIZE, SET_ENTRY_SIZE, TableId,
+  BACKEND_ID_OFF,
+  BACKEND_SIZE,
+  CONTROL_BASE,
+  CONTROL_EPOCH_OFF,
+  CONTROL_NODE_ADDR4_OFF,
+  DELTA_BASE,
+  DELTA_BYTES,
+  DELTA_COUNT_OFF,
+  DELTA_IDX_OFF,
+  DELTA_OP_OFF,
+  DELTA_PAYLOAD_OFF,
+  DELTA_PAYLOAD_SIZE,
+  DELTA_RESULT_OFF,
+  DELTA_SIZE,
+  DELTA_TABLE_OFF,
+  DeltaError,
+  FRONTEND_SERVICE_OFF,
+  FRONTEND_SIZE,
+  LINK_SIZE,
+  LaneCounter,
+  Op,
+  ROUTE_PREFIX_LEN_OFF,
+  ROUTE_SIZE,
+  RegionId,
+  SCRATCH_BASE,
+  SCRATCH_BYTES,
+  SERVICE_MAGLEV_COUNT_OFF,
+  SERVICE_MAGLEV_OFF,
+  SERVICE_SET_COUNT_OFF,
+  SERVICE_SET_OFF,
+  SERVICE_SIZE,
+  SET_ENTRY_SIZE,
+  TableId,
 } from './abi';
 import { regionBase, regionCapacity } from './mem/region';
 import { count } from './table/counters';
@@ -25,7 +52,8 @@ const SCRATCH_HALF: u32 = SCRATCH_BYTES >> 1;
 /** Two 16-byte addresses, v4 then v6, as CONTROL has them. */
 const NODE_ADDRS_SIZE: u32 = 32;
 
-if (LINK_SIZE - 4 > DELTA_PAYLOAD_SIZE || ROUTE_SIZE - 4 > DELTA_PAYLOAD_SIZE) ERROR('a row outgrew its delta');
+if (LINK_SIZE - 4 > DELTA_PAYLOAD_SIZE || ROUTE_SIZE - 4 > DELTA_PAYLOAD_SIZE)
+  ERROR('a row outgrew its delta');
 
 /**
  * Apply the first `records` records of the DELTA mailbox.
@@ -121,8 +149,16 @@ function inRange(region: RegionId, first: u32, n: u32): bool {
 /** Stages follow a row's indices unchecked: none may lead out of its table. */
 function serviceFits(row: usize): bool {
   return (
-    inRange(RegionId.SETS, load<u32>(row, SERVICE_SET_OFF), load<u32>(row, SERVICE_SET_COUNT_OFF)) &&
-    inRange(RegionId.MAGLEV, load<u32>(row, SERVICE_MAGLEV_OFF), load<u32>(row, SERVICE_MAGLEV_COUNT_OFF))
+    inRange(
+      RegionId.SETS,
+      load<u32>(row, SERVICE_SET_OFF),
+      load<u32>(row, SERVICE_SET_COUNT_OFF),
+    ) &&
+    inRange(
+      RegionId.MAGLEV,
+      load<u32>(row, SERVICE_MAGLEV_OFF),
+      load<u32>(row, SERVICE_MAGLEV_COUNT_OFF),
+    )
   );
 }
 
@@ -134,7 +170,7 @@ function applySet(first: u32, n: u32, image: usize, remove: bool): DeltaError {
   if (n > SET_ENTRIES_MAX || !inRange(RegionId.SETS, first, n)) {
     return DeltaError.OUT_OF_RANGE;
   }
-  const at = regionBase(RegionId.SETS) + (<usize>first << 2);
+  const at = regionBase(RegionId.SETS) + ((<usize>first) << 2);
   if (remove) memory.fill(at, 0, n << 2);
   else memory.copy(at, image, n << 2);
   return DeltaError.NONE;
@@ -167,14 +203,14 @@ export function buildMaglev(first: u32, m: u32, set: u32, n: u32): bool {
   if (idBytes + n * MAGLEV_SCRATCH_SIZE > SCRATCH_HALF) return false;
   // The upper half: embedders keep frames in the lower one.
   const ids: usize = SCRATCH_BASE + SCRATCH_HALF;
-  const members = regionBase(RegionId.SETS) + (<usize>set << 2);
+  const members = regionBase(RegionId.SETS) + ((<usize>set) << 2);
   for (let i: u32 = 0; i < n; i++) {
-    const backend = load<u32>(members + (<usize>i << 2));
+    const backend = load<u32>(members + ((<usize>i) << 2));
     if (backend >= regionCapacity(RegionId.BACKENDS)) return false;
     const row = regionBase(RegionId.BACKENDS) + backend * BACKEND_SIZE;
-    store<u32>(ids + (<usize>i << 2), load<u32>(row, BACKEND_ID_OFF));
+    store<u32>(ids + ((<usize>i) << 2), load<u32>(row, BACKEND_ID_OFF));
   }
-  const table = regionBase(RegionId.MAGLEV) + (<usize>first << 1);
+  const table = regionBase(RegionId.MAGLEV) + ((<usize>first) << 1);
   maglevBuild(table, m, ids, n, ids + idBytes);
   return true;
 }

@@ -3,13 +3,24 @@
  * else, and so is every change of a frame's owner.
  */
 import {
-  Action, BURST_MAX, CONTROL_BASE, CONTROL_KICK_MASK_OFF, Drop, KICK_RX_SHIFT, LaneCounter,
-  PKTS_BASE, PKT_F_ANSWER, PKT_F_GSO, PKT_F_PARTIAL_CSUM, PORT_MAX, PortKind, RegionId, Verdict,
+  Action,
+  BURST_MAX,
+  CONTROL_BASE,
+  CONTROL_KICK_MASK_OFF,
+  Drop,
+  KICK_RX_SHIFT,
+  LaneCounter,
+  PKTS_BASE,
+  PKT_F_ANSWER,
+  PKT_F_GSO,
+  PKT_F_PARTIAL_CSUM,
+  PORT_MAX,
+  PortKind,
+  RegionId,
+  Verdict,
 } from './abi';
 import { Port, isAttached, portAt, reclaim, refill, stageTx, submitTx, takeRx } from './io/port';
-import {
-  completeChecksum, readVnetHeader, stampFrame, stampOf, writeVnetHeader,
-} from './io/frame';
+import { completeChecksum, readVnetHeader, stampFrame, stampOf, writeVnetHeader } from './io/frame';
 import { descAddr, descLen } from './io/ring';
 import { setClock } from './mem/clock';
 import { regionBase, regionCapacity, regionRowSize } from './mem/region';

@@ -2,7 +2,13 @@
  * The exports of the core, and nothing else. All arguments are numbers and linear addresses; the
  * only import is `env.memory`.
  */
-import { ABI_VERSION, CONTROL_BASE, CONTROL_LAYOUT_OFF, CONTROL_MAGIC, CONTROL_MAGIC_OFF } from './abi';
+import {
+  ABI_VERSION,
+  CONTROL_BASE,
+  CONTROL_LAYOUT_OFF,
+  CONTROL_MAGIC,
+  CONTROL_MAGIC_OFF,
+} from './abi';
 import { V4, V6 } from './flow/row';
 import { adoptTable } from './flow/adopt';
 import { sweepTable } from './flow/sweep';

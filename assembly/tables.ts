@@ -3,11 +3,28 @@
  * Rows change only between bursts (delta.ts), so a stage may hold a row for its whole run.
  */
 import {
-  BACKEND_ADDR_OFF, BACKEND_ID_OFF, BACKEND_PORT_OFF, BACKEND_SIZE, FRONTEND_SERVICE_OFF,
-  LINK_ADDR4_OFF, LINK_ADDR6_OFF, LINK_KIND_OFF, LINK_MAC_OFF, LINK_OWN_MAC_OFF, LINK_PORT_OFF,
-  ROUTE_ACTION_OFF, ROUTE_DST_MAC_OFF, ROUTE_IFINDEX_OFF, ROUTE_SRC_MAC_OFF, RegionId,
-  SERVICE_ID_OFF, SERVICE_MAGLEV_COUNT_OFF, SERVICE_MAGLEV_OFF, SERVICE_SET_COUNT_OFF,
-  SERVICE_SET_OFF, SERVICE_SIZE,
+  BACKEND_ADDR_OFF,
+  BACKEND_ID_OFF,
+  BACKEND_PORT_OFF,
+  BACKEND_SIZE,
+  FRONTEND_SERVICE_OFF,
+  LINK_ADDR4_OFF,
+  LINK_ADDR6_OFF,
+  LINK_KIND_OFF,
+  LINK_MAC_OFF,
+  LINK_OWN_MAC_OFF,
+  LINK_PORT_OFF,
+  ROUTE_ACTION_OFF,
+  ROUTE_DST_MAC_OFF,
+  ROUTE_IFINDEX_OFF,
+  ROUTE_SRC_MAC_OFF,
+  RegionId,
+  SERVICE_ID_OFF,
+  SERVICE_MAGLEV_COUNT_OFF,
+  SERVICE_MAGLEV_OFF,
+  SERVICE_SET_COUNT_OFF,
+  SERVICE_SET_OFF,
+  SERVICE_SIZE,
 } from './abi';
 import { regionBase, regionCapacity } from './mem/region';
 import { WORDS_1, WORDS_3, tableFind } from './table/hash-table';
@@ -54,7 +71,6 @@ export class Link {
   @inline get macPtr(): usize {
     return changetype<usize>(this) + LINK_MAC_OFF;
   }
-
 }
 
 /** A way to a prefix. */
@@ -76,7 +92,6 @@ export class Route {
   @inline get dstMacPtr(): usize {
     return changetype<usize>(this) + ROUTE_DST_MAC_OFF;
   }
-
 }
 
 /**
@@ -87,7 +102,7 @@ export class Route {
  * @returns       row index in SERVICES or NO_INDEX
  */
 export function findFrontend(addr: usize, portBe: u16, proto: u8): u32 {
-  const last = <u64>portBe | (<u64>proto << 16);
+  const last = (<u64>portBe) | ((<u64>proto) << 16);
   const row = tableFind(RegionId.FRONTENDS, WORDS_3, load<u64>(addr), load<u64>(addr, 8), last);
   return row ? load<u32>(row, FRONTEND_SERVICE_OFF) : NO_INDEX;
 }
@@ -127,10 +142,11 @@ export function pickBackend(serviceIdx: u32, hash: u32): u32 {
   const m = load<u32>(service, SERVICE_MAGLEV_COUNT_OFF);
   const members = load<u32>(service, SERVICE_SET_COUNT_OFF);
   if (m == 0 || members == 0) return NO_INDEX;
-  const table = regionBase(RegionId.MAGLEV) + (<usize>load<u32>(service, SERVICE_MAGLEV_OFF) << 1);
+  const table =
+    regionBase(RegionId.MAGLEV) + ((<usize>load<u32>(service, SERVICE_MAGLEV_OFF)) << 1);
   const member = maglevPick(table, m, hash);
   if (member >= members) return NO_INDEX;
   const entry = load<u32>(service, SERVICE_SET_OFF) + member;
-  const backend = load<u32>(regionBase(RegionId.SETS) + (<usize>entry << 2));
+  const backend = load<u32>(regionBase(RegionId.SETS) + ((<usize>entry) << 2));
   return backend < regionCapacity(RegionId.BACKENDS) ? backend : NO_INDEX;
 }

@@ -2,7 +2,15 @@
  * Third entry point, for tests only and never shipped: everything the core exports, and the inner
  * functions that tests hold against models of their own.
  */
-import { deleteRow, findFlow, openRow, publish, reclaimDeleted, vacantFlow, NO_ROW } from './flow/flow-table';
+import {
+  deleteRow,
+  findFlow,
+  openRow,
+  publish,
+  reclaimDeleted,
+  vacantFlow,
+  NO_ROW,
+} from './flow/flow-table';
 import { Row, V4, V6, dstOff, rowAt, srcOff } from './flow/row';
 import { addrCopy } from './flow/tuple';
 import { setClock } from './mem/clock';

@@ -9,7 +9,8 @@ export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new DataplaneError('ERR_STATE', 'package.json of sluice not found');
+    if (parent === folder)
+      throw new DataplaneError('ERR_STATE', 'package.json of sluice not found');
     folder = parent;
   }
   return folder;

@@ -90,7 +90,14 @@ async function createWorld(config: SluiceConfig, log: Log): Promise<World> {
     const key = { namespace: pod.slice(0, slash), name: pod.slice(slash + 1) };
     names.set(ifindex, pod);
     for (const address of addresses) linkOf.set(formatAddress(address), ifindex);
-    return { kind: 'pod', pod: namedKey(key.namespace, key.name), ifindex, mtu: config.podMTU, ownMac: mac, mac: parseMac(podMac(key)) };
+    return {
+      kind: 'pod',
+      pod: namedKey(key.namespace, key.name),
+      ifindex,
+      mtu: config.podMTU,
+      ownMac: mac,
+      mac: parseMac(podMac(key)),
+    };
   });
   for (const address of control.nodeAddresses()) linkOf.set(formatAddress(address), HOST_IFINDEX);
   control.setLinks([

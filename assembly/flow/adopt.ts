@@ -3,8 +3,14 @@
  * row that could not have been written whole is deleted, with its partner. Nothing already flowing is disturbed.
  */
 import {
-  Action, CONTROL_BASE, CONTROL_FLOWS4_LIVE_OFF, CONTROL_FLOWS6_LIVE_OFF, FLOW_PROBE_MAX,
-  LaneCounter, TALLY_F_REPLY, TcpState,
+  Action,
+  CONTROL_BASE,
+  CONTROL_FLOWS4_LIVE_OFF,
+  CONTROL_FLOWS6_LIVE_OFF,
+  FLOW_PROBE_MAX,
+  LaneCounter,
+  TALLY_F_REPLY,
+  TcpState,
 } from '../abi';
 import { regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
@@ -28,13 +34,16 @@ function isPaired<F>(row: Row): bool {
   if (!partner) return false;
   const tally = tallyOf<F>(row);
   const other = tallyOf<F>(Row.at(partner));
-  return ((tally.flags ^ other.flags) & TALLY_F_REPLY) != 0 && tally.state <= <u8>TcpState.SYN_SENT2;
+  return (
+    ((tally.flags ^ other.flags) & TALLY_F_REPLY) != 0 && tally.state <= <u8>TcpState.SYN_SENT2
+  );
 }
 
 /** @returns rows kept; the count of live rows is set anew */
 export function adoptTable<F>(): u32 {
   const mask = regionCapacity(flowRegion<F>()) - 1;
-  const live: usize = CONTROL_BASE + (isV4<F>() ? CONTROL_FLOWS4_LIVE_OFF : CONTROL_FLOWS6_LIVE_OFF);
+  const live: usize =
+    CONTROL_BASE + (isV4<F>() ? CONTROL_FLOWS4_LIVE_OFF : CONTROL_FLOWS6_LIVE_OFF);
   const found = countLive<F>(mask);
   store<u32>(live, found);
   for (let idx: u32 = 0; idx <= mask; idx++) {

@@ -7,8 +7,12 @@
  * had in the last 2^31 insertions, so a reader that saw the same number twice saw one row.
  */
 import {
-  CONTROL_BASE, CONTROL_FLOWS4_LIVE_OFF, CONTROL_FLOWS6_LIVE_OFF, CONTROL_LAST_SEQ_OFF,
-  FLOW_PROBE_MAX, LaneCounter,
+  CONTROL_BASE,
+  CONTROL_FLOWS4_LIVE_OFF,
+  CONTROL_FLOWS6_LIVE_OFF,
+  CONTROL_LAST_SEQ_OFF,
+  FLOW_PROBE_MAX,
+  LaneCounter,
 } from '../abi';
 import { nowMs } from '../mem/clock';
 import { regionBase, regionCapacity } from '../mem/region';
@@ -28,7 +32,7 @@ export function findFlow<F>(src: usize, dst: usize, ports: u32, kind: u32): usiz
   const mask = regionCapacity(flowRegion<F>()) - 1;
   let slot = hashTuple<F>(src, dst, ports, kind);
   for (let i: u32 = 0; i < <u32>FLOW_PROBE_MAX; i++, slot++) {
-    const row = Row.at(base + (<usize>(slot & mask) << flowShift<F>()));
+    const row = Row.at(base + ((<usize>(slot & mask)) << flowShift<F>()));
     const seq = row.seq;
     if (seq == 0) return 0;
     if (!(seq & 1) && tupleEq<F>(row, src, dst, ports, kind)) return row.ptr;
@@ -112,6 +116,7 @@ export function reclaimDeleted<F>(idx: u32): void {
 }
 
 function adjustLive<F>(by: i32): void {
-  const word: usize = CONTROL_BASE + (isV4<F>() ? CONTROL_FLOWS4_LIVE_OFF : CONTROL_FLOWS6_LIVE_OFF);
+  const word: usize =
+    CONTROL_BASE + (isV4<F>() ? CONTROL_FLOWS4_LIVE_OFF : CONTROL_FLOWS6_LIVE_OFF);
   store<u32>(word, load<u32>(word) + by);
 }

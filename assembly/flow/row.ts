@@ -6,14 +6,44 @@
  * time and there is one body for both.
  */
 import {
-  FLOW4_DST_OFF, FLOW4_NEW_DST_OFF, FLOW4_NEW_SRC_OFF, FLOW4_SHIFT, FLOW4_SRC_OFF, FLOW6_DST_OFF,
-  FLOW6_NEW_DST_OFF, FLOW6_NEW_SRC_OFF, FLOW6_SHIFT, FLOW6_SRC_OFF, FLOW_ACTION_OFF,
-  FLOW_ADDR_DELTA_OFF, FLOW_DST_MAC_OFF, FLOW_FLAGS_OFF, FLOW_IN_IFINDEX_OFF, FLOW_NEW_PORTS_OFF,
-  FLOW_OUT_IFINDEX_OFF, FLOW_PORTS_OFF, FLOW_PORT_DELTA_OFF, FLOW_PROTO_OFF, FLOW_SCOPE_OFF,
-  FLOW_SEQ_OFF, FLOW_SRC_MAC_OFF, RegionId, TALLY_BACKEND_ID_OFF, TALLY_CREATED_MS_OFF,
-  TALLY_FLAGS_OFF, TALLY_KERNEL_BYTES_OFF, TALLY_KERNEL_PACKETS_OFF, TALLY_KERNEL_SEEN_NS_OFF,
-  TALLY_LANE_BYTES_OFF, TALLY_LANE_PACKETS_OFF, TALLY_LANE_SEEN_MS_OFF, TALLY_PARTNER_OFF,
-  TALLY_SERVICE_ID_OFF, TALLY_SHIFT, TALLY_SIZE, TALLY_STATE_OFF,
+  FLOW4_DST_OFF,
+  FLOW4_NEW_DST_OFF,
+  FLOW4_NEW_SRC_OFF,
+  FLOW4_SHIFT,
+  FLOW4_SRC_OFF,
+  FLOW6_DST_OFF,
+  FLOW6_NEW_DST_OFF,
+  FLOW6_NEW_SRC_OFF,
+  FLOW6_SHIFT,
+  FLOW6_SRC_OFF,
+  FLOW_ACTION_OFF,
+  FLOW_ADDR_DELTA_OFF,
+  FLOW_DST_MAC_OFF,
+  FLOW_FLAGS_OFF,
+  FLOW_IN_IFINDEX_OFF,
+  FLOW_NEW_PORTS_OFF,
+  FLOW_OUT_IFINDEX_OFF,
+  FLOW_PORTS_OFF,
+  FLOW_PORT_DELTA_OFF,
+  FLOW_PROTO_OFF,
+  FLOW_SCOPE_OFF,
+  FLOW_SEQ_OFF,
+  FLOW_SRC_MAC_OFF,
+  RegionId,
+  TALLY_BACKEND_ID_OFF,
+  TALLY_CREATED_MS_OFF,
+  TALLY_FLAGS_OFF,
+  TALLY_KERNEL_BYTES_OFF,
+  TALLY_KERNEL_PACKETS_OFF,
+  TALLY_KERNEL_SEEN_NS_OFF,
+  TALLY_LANE_BYTES_OFF,
+  TALLY_LANE_PACKETS_OFF,
+  TALLY_LANE_SEEN_MS_OFF,
+  TALLY_PARTNER_OFF,
+  TALLY_SERVICE_ID_OFF,
+  TALLY_SHIFT,
+  TALLY_SIZE,
+  TALLY_STATE_OFF,
 } from '../abi';
 import { clearLine } from '../mem/addr';
 import { regionBase } from '../mem/region';
@@ -261,11 +291,11 @@ export class Tally {
 
 /** Row address from its index. */
 export function rowAt<F>(idx: u32): Row {
-  return Row.at(regionBase(flowRegion<F>()) + (<usize>idx << flowShift<F>()));
+  return Row.at(regionBase(flowRegion<F>()) + ((<usize>idx) << flowShift<F>()));
 }
 
 export function tallyAt<F>(idx: u32): Tally {
-  return Tally.at(regionBase(tallyRegion<F>()) + (<usize>idx << TALLY_SHIFT));
+  return Tally.at(regionBase(tallyRegion<F>()) + ((<usize>idx) << TALLY_SHIFT));
 }
 
 export function rowIdx<F>(row: Row): u32 {

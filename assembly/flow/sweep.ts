@@ -5,9 +5,17 @@
  * alive as one the lane sees.
  */
 import {
-  CONTROL_BASE, CONTROL_SWEEP4_OFF, CONTROL_SWEEP6_OFF, IPPROTO_ICMP,
-  IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, LaneCounter,
-  TALLY_F_REPLY, TALLY_F_SEEN_REPLY, TcpState,
+  CONTROL_BASE,
+  CONTROL_SWEEP4_OFF,
+  CONTROL_SWEEP6_OFF,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  LaneCounter,
+  TALLY_F_REPLY,
+  TALLY_F_SEEN_REPLY,
+  TcpState,
 } from '../abi';
 import { msOfNs, nowMs } from '../mem/clock';
 import { regionCapacity } from '../mem/region';

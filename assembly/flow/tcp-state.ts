@@ -72,7 +72,7 @@ export function nextTcpState(state: u8, flags: u32, reply: bool): u8 {
 
 /** Milliseconds of silence after which a flow in this state is forgotten. */
 export function tcpTimeoutMs(state: u8): u32 {
-  return load<u32>(TIMEOUTS + (<usize>state << 2)) * 1000;
+  return load<u32>(TIMEOUTS + ((<usize>state) << 2)) * 1000;
 }
 
 /**

@@ -1,7 +1,16 @@
 /** What surrounds the Ethernet frame: the trunk's stamps and AF_PACKET's virtio header. */
 import {
-  IPPROTO_TCP, IPPROTO_UDP, PKT_F_ANSWER, PKT_F_GSO, PKT_F_IPV4, PKT_F_PARTIAL_CSUM, PortKind,
-  STAMP_PREFIX_0, STAMP_PREFIX_1, VNET_F_NEEDS_CSUM, VNET_HLEN,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  PKT_F_ANSWER,
+  PKT_F_GSO,
+  PKT_F_IPV4,
+  PKT_F_PARTIAL_CSUM,
+  PortKind,
+  STAMP_PREFIX_0,
+  STAMP_PREFIX_1,
+  VNET_F_NEEDS_CSUM,
+  VNET_HLEN,
 } from '../abi';
 import { Pkt } from '../pkt';
 import { checksum, udpNonZero } from '../wire/checksum';

@@ -6,9 +6,22 @@
  * sum over all ports and the free ones is every frame there is (`framesAccounted`).
  */
 import {
-  PORTS_BASE, PORTS_BYTES, PORT_COMP_OFF, PORT_FILL_OFF, PORT_IFINDEX_OFF, PORT_IN_FLIGHT_OFF,
-  PORT_KIND_OFF, PORT_MAX, PORT_POSTED_OFF, PORT_RX_OFF, PORT_RX_PACKETS_OFF, PORT_SIZE,
-  PORT_STAGED_OFF, PORT_TX_OFF, PORT_TX_PACKETS_OFF, PortKind,
+  PORTS_BASE,
+  PORTS_BYTES,
+  PORT_COMP_OFF,
+  PORT_FILL_OFF,
+  PORT_IFINDEX_OFF,
+  PORT_IN_FLIGHT_OFF,
+  PORT_KIND_OFF,
+  PORT_MAX,
+  PORT_POSTED_OFF,
+  PORT_RX_OFF,
+  PORT_RX_PACKETS_OFF,
+  PORT_SIZE,
+  PORT_STAGED_OFF,
+  PORT_TX_OFF,
+  PORT_TX_PACKETS_OFF,
+  PortKind,
 } from '../abi';
 import { poolCount, poolPop, poolPush } from '../table/pool';
 import { Ring, writeDesc } from './ring';

@@ -6,8 +6,16 @@
  * WebAssembly atomics are sequentially consistent, which covers the acquire/release pairs of xsk.h.
  */
 import {
-  RING_CONSUMER_OFF, RING_DESC_OFF, RING_FLAGS_OFF, RING_PRODUCER_OFF, RING_SIZE_OFF,
-  XDP_DESC_ADDR_OFF, XDP_DESC_LEN_OFF, XDP_DESC_OPTIONS_OFF, XDP_DESC_SIZE, XDP_RING_NEED_WAKEUP,
+  RING_CONSUMER_OFF,
+  RING_DESC_OFF,
+  RING_FLAGS_OFF,
+  RING_PRODUCER_OFF,
+  RING_SIZE_OFF,
+  XDP_DESC_ADDR_OFF,
+  XDP_DESC_LEN_OFF,
+  XDP_DESC_OPTIONS_OFF,
+  XDP_DESC_SIZE,
+  XDP_RING_NEED_WAKEUP,
 } from '../abi';
 
 /** Bytes of a fill or completion entry. */
@@ -69,13 +77,13 @@ export class Ring {
   /** Address of a fill or completion entry, a u64 UMEM offset. */
   @inline addrAt(idx: u32): usize {
     const slot = idx & (this.size - 1);
-    return <usize>load<u32>(this.ptr, RING_DESC_OFF) + (<usize>slot << ADDR_SIZE_SHIFT);
+    return <usize>load<u32>(this.ptr, RING_DESC_OFF) + ((<usize>slot) << ADDR_SIZE_SHIFT);
   }
 
   /** Address of an rx or tx entry, an xdp_desc. */
   @inline descAt(idx: u32): usize {
     const slot = idx & (this.size - 1);
-    return <usize>load<u32>(this.ptr, RING_DESC_OFF) + (<usize>slot << DESC_SIZE_SHIFT);
+    return <usize>load<u32>(this.ptr, RING_DESC_OFF) + ((<usize>slot) << DESC_SIZE_SHIFT);
   }
 
   /** The kernel sleeps on this ring and wants to be told. */

@@ -10,7 +10,7 @@ export const MAPPED_PREFIX: u32 = 0xffff0000;
 /** Store IPv4 address `addrBe` at `ptr` in mapped form. */
 export function storeMapped(ptr: usize, addrBe: u32): void {
   store<u64>(ptr, 0);
-  store<u64>(ptr, (<u64>addrBe << 32) | MAPPED_PREFIX, 8);
+  store<u64>(ptr, ((<u64>addrBe) << 32) | MAPPED_PREFIX, 8);
 }
 
 /** Zero a cache line: `memory.fill` is a call, and dearer than eight stores. */

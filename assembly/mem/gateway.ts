@@ -1,6 +1,11 @@
 /** The constant address of the gateway side of every pod link, as it lies in memory. */
 import {
-  GATEWAY_MAC_0, GATEWAY_MAC_1, GATEWAY_MAC_2, GATEWAY_MAC_3, GATEWAY_MAC_4, GATEWAY_MAC_5,
+  GATEWAY_MAC_0,
+  GATEWAY_MAC_1,
+  GATEWAY_MAC_2,
+  GATEWAY_MAC_3,
+  GATEWAY_MAC_4,
+  GATEWAY_MAC_5,
 } from '../abi';
 
 /** First two bytes. */

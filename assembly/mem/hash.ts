@@ -77,6 +77,6 @@ export function pickHash(src: usize, dst: usize, ports: u32, proto: u32): u32 {
   h = mix64(h ^ load<u64>(src, 8));
   h = mix64(h ^ load<u64>(dst));
   h = mix64(h ^ load<u64>(dst, 8));
-  h = mix64(h ^ ((<u64>proto << 32) | ports));
+  h = mix64(h ^ (((<u64>proto) << 32) | ports));
   return <u32>(h >> 32);
 }

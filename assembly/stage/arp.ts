@@ -13,7 +13,8 @@ export function arp(p: Pkt): Verdict {
   if (p.etherType != ETHERTYPE_ARP) return Verdict.NONE;
   const link = Link.at(p.link);
   const request = Arp.at(p.l3Ptr);
-  if (link.kind != LinkKind.POD || request.op != ARP_OP_REQUEST) return drop(p, Drop.ARP_NOT_FOR_US);
+  if (link.kind != LinkKind.POD || request.op != ARP_OP_REQUEST)
+    return drop(p, Drop.ARP_NOT_FOR_US);
   const asker = request.senderIpBe;
   const wanted = request.targetIpBe;
   // A probe (RFC 5227 2.1.1) or an announcement asks whether its own address is taken: it is not.

@@ -3,15 +3,38 @@
  * carry it out alone.
  */
 import {
-  Action, Drop, FLOW_DST_MAC_OFF, FLOW_F_MACS, FLOW_F_NAT, FLOW_F_REPLY, FLOW_SRC_MAC_OFF,
-  IPPROTO_TCP, IPPROTO_UDP, LaneCounter, LinkKind, PKT_F_ECHO, PKT_F_IPV4, TALLY_F_REPLY, TcpState,
+  Action,
+  Drop,
+  FLOW_DST_MAC_OFF,
+  FLOW_F_MACS,
+  FLOW_F_NAT,
+  FLOW_F_REPLY,
+  FLOW_SRC_MAC_OFF,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  LaneCounter,
+  LinkKind,
+  PKT_F_ECHO,
+  PKT_F_IPV4,
+  TALLY_F_REPLY,
+  TcpState,
   Verdict,
 } from '../abi';
 import { evict } from '../flow/evict';
 import { NO_ROW, deleteRow, findFlow, openRow, publish, vacantFlow } from '../flow/flow-table';
 import { SNAT_PORT_TRIES, candidatePortBe, firstPort } from '../flow/ports';
 import {
-  Row, V4, V6, dstOff, isV4, newDstOff, newSrcOff, rowIdx, srcOff, tallyAt, tallyOf,
+  Row,
+  V4,
+  V6,
+  dstOff,
+  isV4,
+  newDstOff,
+  newSrcOff,
+  rowIdx,
+  srcOff,
+  tallyAt,
+  tallyOf,
 } from '../flow/row';
 import { TCP_INVALID, nextTcpState } from '../flow/tcp-state';
 import { addrCopy, addrEq, swapPorts, unmapped } from '../flow/tuple';
@@ -71,8 +94,10 @@ function full(p: Pkt): Verdict {
 function isTranslated(p: Pkt): bool {
   return (
     p.newPorts != p.ports ||
-    p.newSrcLo != p.srcLo || p.newSrcHi != p.srcHi ||
-    p.newDstLo != p.dstLo || p.newDstHi != p.dstHi
+    p.newSrcLo != p.srcLo ||
+    p.newSrcHi != p.srcHi ||
+    p.newDstLo != p.dstLo ||
+    p.newDstHi != p.dstHi
   );
 }
 
@@ -196,12 +221,17 @@ function translate<F>(row: Row, newSrc: usize, newDst: usize, newPorts: u32): vo
   row.setNewPorts(newPorts);
   const same = addrEq<F>(src, newSrc) && addrEq<F>(dst, newDst) && newPorts == row.ports;
   row.setFlags(same ? 0 : FLOW_F_NAT);
-  row.setAddrDelta(isV4<F>() ? addrDelta4(src, newSrc, dst, newDst) : addrDelta6(src, newSrc, dst, newDst));
+  row.setAddrDelta(
+    isV4<F>() ? addrDelta4(src, newSrc, dst, newDst) : addrDelta6(src, newSrc, dst, newDst),
+  );
   row.setPortDelta(portDelta(row, newPorts));
 }
 
 function addrDelta4(src: usize, newSrc: usize, dst: usize, newDst: usize): u16 {
-  return addDelta(deltaU32(load<u32>(src), load<u32>(newSrc)), deltaU32(load<u32>(dst), load<u32>(newDst)));
+  return addDelta(
+    deltaU32(load<u32>(src), load<u32>(newSrc)),
+    deltaU32(load<u32>(dst), load<u32>(newDst)),
+  );
 }
 
 function addrDelta6(src: usize, newSrc: usize, dst: usize, newDst: usize): u16 {

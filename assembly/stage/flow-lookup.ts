@@ -3,7 +3,13 @@
  * the kernel sent up moves the flow's state.
  */
 import {
-  Drop, IPPROTO_TCP, PKT_F_IPV4, PKT_F_REPLY, TALLY_F_REPLY, TALLY_F_SEEN_REPLY, Verdict,
+  Drop,
+  IPPROTO_TCP,
+  PKT_F_IPV4,
+  PKT_F_REPLY,
+  TALLY_F_REPLY,
+  TALLY_F_SEEN_REPLY,
+  Verdict,
 } from '../abi';
 import { deleteFlow, findFlow, partnerOf } from '../flow/flow-table';
 import { Row, Tally, V4, V6, tallyOf } from '../flow/row';

@@ -3,8 +3,15 @@
  * field goes with its checksum delta; nothing is summed anew.
  */
 import {
-  Action, FLOW_F_MACS, FLOW_F_NAT, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, PKT_F_IPV4,
-  PKT_F_PARTIAL_CSUM, Verdict,
+  Action,
+  FLOW_F_MACS,
+  FLOW_F_NAT,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_TCP,
+  PKT_F_IPV4,
+  PKT_F_PARTIAL_CSUM,
+  Verdict,
 } from '../abi';
 import { Row, V4, V6, newDstOff, newSrcOff } from '../flow/row';
 import { Pkt } from '../pkt';

@@ -3,7 +3,14 @@
  * solicits is behind us.
  */
 import {
-  Action, Drop, IPPROTO_ICMPV6, LinkKind, PKT_F_ANSWER, PKT_F_FRAGMENT, PKT_F_IPV6, Verdict,
+  Action,
+  Drop,
+  IPPROTO_ICMPV6,
+  LinkKind,
+  PKT_F_ANSWER,
+  PKT_F_FRAGMENT,
+  PKT_F_IPV6,
+  Verdict,
 } from '../abi';
 import { addrEquals } from '../mem/addr';
 import { GATEWAY_MAC_HEAD, GATEWAY_MAC_TAIL } from '../mem/gateway';
@@ -12,12 +19,15 @@ import { Link } from '../tables';
 import { finish, pseudoSum6, sum } from '../wire/checksum';
 import { ETH_SRC_OFF, Eth } from '../wire/eth';
 import { ICMPV6_NA, ICMPV6_NS, Icmpv6, icmpv6IsLinkLocal } from '../wire/icmpv6';
+import { IPV6_HLEN, Ipv6, ipv6IsLinkLocal, ipv6IsMulticast, ipv6IsUnspecified } from '../wire/ipv6';
 import {
-  IPV6_HLEN, Ipv6, ipv6IsLinkLocal, ipv6IsMulticast, ipv6IsUnspecified,
-} from '../wire/ipv6';
-import {
-  NA_FLAG_OVERRIDE, NA_FLAG_ROUTER, NA_FLAG_SOLICITED, ND_HOP_LIMIT, ND_MAC_HLEN,
-  ND_OPTION_TARGET_MAC, Nd,
+  NA_FLAG_OVERRIDE,
+  NA_FLAG_ROUTER,
+  NA_FLAG_SOLICITED,
+  ND_HOP_LIMIT,
+  ND_MAC_HLEN,
+  ND_OPTION_TARGET_MAC,
+  Nd,
 } from '../wire/nd';
 
 export function ndp(p: Pkt): Verdict {

@@ -3,8 +3,18 @@
  * frame before it is read; every failure has its own name.
  */
 import {
-  Drop, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, PKT_F_ECHO, PKT_F_FRAGMENT,
-  PKT_F_ICMP_ERROR, PKT_F_IPV4, PKT_F_IPV6, PKT_F_LATER_FRAGMENT, Verdict,
+  Drop,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  PKT_F_ECHO,
+  PKT_F_FRAGMENT,
+  PKT_F_ICMP_ERROR,
+  PKT_F_IPV4,
+  PKT_F_IPV6,
+  PKT_F_LATER_FRAGMENT,
+  Verdict,
 } from '../abi';
 import { MAPPED_PREFIX } from '../mem/addr';
 import { Pkt, drop } from '../pkt';
@@ -15,8 +25,15 @@ import { Icmpv6, icmpv6IsEcho, icmpv6IsError } from '../wire/icmpv6';
 import { IPV4_FLAG_MF, IPV4_OFFSET_MASK, Ipv4 } from '../wire/ipv4';
 import { Ipv6 } from '../wire/ipv6';
 import {
-  IPV6_NEXT_ROUTING, IPV6_WALK_F_LATER, IPV6_WALK_F_MORE, IPV6_WALK_F_ROUTED, walkDrop, walkFlags,
-  walkIpv6, walkOffset, walkProto,
+  IPV6_NEXT_ROUTING,
+  IPV6_WALK_F_LATER,
+  IPV6_WALK_F_MORE,
+  IPV6_WALK_F_ROUTED,
+  walkDrop,
+  walkFlags,
+  walkIpv6,
+  walkOffset,
+  walkProto,
 } from '../wire/ipv6-ext';
 import { Tcp, tcpFlagsValid } from '../wire/tcp';
 import { Udp } from '../wire/udp';
@@ -57,9 +74,9 @@ function parseIpv4(p: Pkt, l3: usize, avail: u32): Verdict {
   const hlen = ip.hlen;
   p.mark(PKT_F_IPV4);
   p.srcHi = 0;
-  p.srcLo = (<u64>ip.srcBe << 32) | MAPPED_PREFIX;
+  p.srcLo = ((<u64>ip.srcBe) << 32) | MAPPED_PREFIX;
   p.dstHi = 0;
-  p.dstLo = (<u64>ip.dstBe << 32) | MAPPED_PREFIX;
+  p.dstLo = ((<u64>ip.dstBe) << 32) | MAPPED_PREFIX;
   p.proto = ip.proto;
   p.l4 = p.l3 + <u16>hlen;
   const fragment = ip.fragment;
@@ -139,7 +156,7 @@ function parseUdp(p: Pkt, l4: usize, avail: u32): Verdict {
 
 /** An identifier in the place of both ports. */
 function echoPorts(idBe: u16): u32 {
-  return <u32>idBe | (<u32>idBe << 16);
+  return (<u32>idBe) | ((<u32>idBe) << 16);
 }
 
 function parseIcmp(p: Pkt, l4: usize, avail: u32): Verdict {

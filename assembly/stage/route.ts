@@ -17,7 +17,8 @@ export function route(p: Pkt): Verdict {
   p.macs = hasMac(way.dstMacPtr) ? <u32>way.dstMacPtr : 0;
   if (way.action == Action.NONE || way.action == Action.LANE) return drop(p, Drop.NO_ROUTE);
   // What the host sent up is not for the host: it would send it up again.
-  if (way.action == Action.HOST && Link.at(p.link).kind == LinkKind.HOST) return drop(p, Drop.NO_ROUTE);
+  if (way.action == Action.HOST && Link.at(p.link).kind == LinkKind.HOST)
+    return drop(p, Drop.NO_ROUTE);
   return Verdict.NONE;
 }
 

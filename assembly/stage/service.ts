@@ -3,8 +3,15 @@
  * is to go, translated or not. The first packet of a flow decides for all of it, as in kube-proxy.
  */
 import {
-  CONTROL_BASE, CONTROL_NODE_ADDR4_OFF, CONTROL_NODE_ADDR6_OFF, Drop, LinkKind, PKT_F_FRAGMENT,
-  PKT_F_IPV4, PKT_NO_SERVICE, Verdict,
+  CONTROL_BASE,
+  CONTROL_NODE_ADDR4_OFF,
+  CONTROL_NODE_ADDR6_OFF,
+  Drop,
+  LinkKind,
+  PKT_F_FRAGMENT,
+  PKT_F_IPV4,
+  PKT_NO_SERVICE,
+  Verdict,
 } from '../abi';
 import { addrEquals, addrIsZero, copyAddr } from '../mem/addr';
 import { pickHash } from '../mem/hash';
@@ -41,7 +48,7 @@ function choose(p: Pkt): Verdict {
   p.service = idx;
   p.backend = backend;
   copyAddr(p.newDstPtr, backendAddr(backend));
-  p.newPorts = (p.ports & 0xffff) | (<u32>backendPortBe(backend) << 16);
+  p.newPorts = (p.ports & 0xffff) | ((<u32>backendPortBe(backend)) << 16);
   if (addrEquals(p.srcPtr, p.newDstPtr)) hairpin(p);
   return Verdict.NONE;
 }

@@ -1,10 +1,17 @@
 /** The lane's own counters: u64 words that anybody may read and only the lane writes. */
 import {
-  COUNTERS_BASE, COUNTERS_BYTES, COUNTER_DROP_BASE, COUNTER_KERNEL_BASE, COUNTER_LANE_BASE,
-  DROP_COUNT, Drop, LaneCounter,
+  COUNTERS_BASE,
+  COUNTERS_BYTES,
+  COUNTER_DROP_BASE,
+  COUNTER_KERNEL_BASE,
+  COUNTER_LANE_BASE,
+  DROP_COUNT,
+  Drop,
+  LaneCounter,
 } from '../abi';
 
-if (COUNTER_DROP_BASE + DROP_COUNT > COUNTER_LANE_BASE) ERROR('drop counters overlap the lane counters');
+if (COUNTER_DROP_BASE + DROP_COUNT > COUNTER_LANE_BASE)
+  ERROR('drop counters overlap the lane counters');
 if (COUNTER_KERNEL_BASE * 8 * 2 > COUNTERS_BYTES) ERROR('COUNTERS is too small');
 
 export function countDrop(reason: Drop): void {

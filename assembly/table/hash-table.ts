@@ -11,7 +11,13 @@
  */
 import { ROW_STATE_OFF, RegionId, RowState } from '../abi';
 import { nhWords } from '../mem/hash';
-import { regionBase, regionCapacity, regionRowSize, regionUsed, setRegionUsed } from '../mem/region';
+import {
+  regionBase,
+  regionCapacity,
+  regionRowSize,
+  regionUsed,
+  setRegionUsed,
+} from '../mem/region';
 
 const KEY_OFF: usize = 8;
 /** Longest run looked at: at half load a run of 128 has never been seen in 10^8 insertions. */

@@ -4,7 +4,12 @@
  * so a look-up is a handful of hash look-ups, whatever the number of routes.
  */
 import {
-  PREFIX_COUNTS_OFF, PREFIX_LENGTHS, PREFIX_LIST_OFF, PREFIX_NONE, ROUTE_KEY_SIZE, RegionId,
+  PREFIX_COUNTS_OFF,
+  PREFIX_LENGTHS,
+  PREFIX_LIST_OFF,
+  PREFIX_NONE,
+  ROUTE_KEY_SIZE,
+  RegionId,
 } from '../abi';
 import { prefixMask } from '../mem/addr';
 import { regionBase } from '../mem/region';

@@ -25,10 +25,10 @@ export const MAGLEV_SCRATCH_SIZE: u32 = 8;
  * Cost            O(m log m) expected; control path
  */
 export function maglevBuild(table: usize, m: u32, ids: usize, n: u32, scratch: usize): void {
-  for (let i: u32 = 0; i < m; i++) store<u16>(table + (<usize>i << 1), VACANT);
+  for (let i: u32 = 0; i < m; i++) store<u16>(table + ((<usize>i) << 1), VACANT);
   if (n == 0 || m == 0) return;
   for (let i: u32 = 0; i < n; i++) {
-    const id = load<u32>(ids + (<usize>i << 2));
+    const id = load<u32>(ids + ((<usize>i) << 2));
     const member = scratch + i * MAGLEV_SCRATCH_SIZE;
     store<u32>(member, mix32(id ^ OFFSET_KEY) % m);
     store<u32>(member, m > 1 ? (mix32(id ^ SKIP_KEY) % (m - 1)) + 1 : 0, 4);
@@ -45,16 +45,16 @@ export function maglevBuild(table: usize, m: u32, ids: usize, n: u32, scratch: u
 function takeNext(table: usize, m: u32, member: usize, position: u16): void {
   const skip = load<u32>(member, 4);
   let slot = load<u32>(member);
-  while (load<u16>(table + (<usize>slot << 1)) != VACANT) {
+  while (load<u16>(table + ((<usize>slot) << 1)) != VACANT) {
     slot += skip;
     if (slot >= m) slot -= m;
   }
-  store<u16>(table + (<usize>slot << 1), position);
+  store<u16>(table + ((<usize>slot) << 1), position);
   slot += skip;
   store<u32>(member, slot >= m ? slot - m : slot);
 }
 
 /** The member for a 32-bit hash: multiply-shift instead of a modulo. */
 export function maglevPick(table: usize, m: u32, hash: u32): u32 {
-  return load<u16>(table + (<usize>((<u64>hash * m) >> 32) << 1));
+  return load<u16>(table + ((<usize>((<u64>hash * m) >> 32)) << 1));
 }

@@ -126,7 +126,14 @@ function allLinks({ trunk, uplinks }: ReconcilerParts, pods: readonly LinkedPod[
   });
   const pod = pods.map(({ wish, link }): Link => {
     const { ifindex, mtu, ownMac, podMac } = link;
-    return { kind: 'pod', pod: wish.pod, ifindex, mtu, ownMac: parseMac(ownMac), mac: parseMac(podMac) };
+    return {
+      kind: 'pod',
+      pod: wish.pod,
+      ifindex,
+      mtu,
+      ownMac: parseMac(ownMac),
+      mac: parseMac(podMac),
+    };
   });
   return [host, ...up, ...pod];
 }
@@ -154,7 +161,8 @@ async function program({ control, lane }: ReconcilerParts, problems: string[]): 
   if (batch.length === 0) return 0;
   try {
     const applied = await lane.apply(batch);
-    for (const problem of control.acknowledge(applied)) problems.push(`${problem.key}: ${problem.reason}`);
+    for (const problem of control.acknowledge(applied))
+      problems.push(`${problem.key}: ${problem.reason}`);
     return applied.length;
   } catch (error) {
     problems.push(`delta: ${messageOf(error)}`);

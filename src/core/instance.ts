@@ -143,7 +143,8 @@ function start(
 ): boolean {
   const control = (offset: number): number => words.getUint32(CONTROL_BASE + offset, true);
   const hash = layoutHash();
-  const found = control(CONTROL_MAGIC_OFF) === CONTROL_MAGIC && control(CONTROL_LAYOUT_OFF) === hash;
+  const found =
+    control(CONTROL_MAGIC_OFF) === CONTROL_MAGIC && control(CONTROL_LAYOUT_OFF) === hash;
   if (!found) {
     const keys = CONTROL_BASE + CONTROL_HASH_KEYS_OFF;
     randomFillSync(view, keys, HASH_KEYS * Uint32Array.BYTES_PER_ELEMENT);

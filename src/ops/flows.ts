@@ -139,7 +139,10 @@ function readFlow({ rows, tallies, offsets }: Table, idx: number, now: number): 
   const replyAt = partner < tallies.rows ? partner * TALLY_SIZE : tallyAt;
   const proto = rows.words.getUint8(at + FLOW_PROTO_OFF);
   const end = (addressOff: number, portsOff: number, half: 0 | 2): string => {
-    const address = rows.bytes.subarray(at + addressOff, at + addressOff + ADDR_SIZE[offsets.family]);
+    const address = rows.bytes.subarray(
+      at + addressOff,
+      at + addressOff + ADDR_SIZE[offsets.family],
+    );
     const port = rows.words.getUint16(at + portsOff + half, false);
     return endpoint(address, offsets.family, port);
   };

@@ -4,12 +4,20 @@ import type { Flow } from './flows.js';
 import type { Status } from './status.js';
 
 /** Rows under their headings, left-aligned. */
-export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function formatTable(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
   return [headings, ...rows]
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
@@ -33,7 +41,18 @@ export function formatFlows(flows: readonly Flow[]): string {
       seconds(flow.idleMs),
       seconds(flow.ageMs),
     ]);
-  const headings = ['PROTO', 'FROM', 'TO', 'BACKEND', 'STATE', 'ACTION', 'KERNEL', 'LANE', 'IDLE', 'AGE'];
+  const headings = [
+    'PROTO',
+    'FROM',
+    'TO',
+    'BACKEND',
+    'STATE',
+    'ACTION',
+    'KERNEL',
+    'LANE',
+    'IDLE',
+    'AGE',
+  ];
   return formatTable(headings, rows);
 }
 

@@ -111,7 +111,8 @@ export function readCounters(pinDir: string): Counters {
   const word = (at: number): number => Number(words.getBigUint64(at * 8, true));
   const from = (base: number, enumeration: object): Record<string, number> =>
     Object.fromEntries(members(enumeration).map(([name, value]) => [name, word(base + value)]));
-  if (words.byteLength < COUNTERS_BYTES) throw new DataplaneError('ERR_STATE', 'counters are short');
+  if (words.byteLength < COUNTERS_BYTES)
+    throw new DataplaneError('ERR_STATE', 'counters are short');
   const drops = Object.entries(from(COUNTER_DROP_BASE, Drop)).slice(0, DROP_COUNT);
   return {
     lane: from(COUNTER_LANE_BASE, LaneCounter),

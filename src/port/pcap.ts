@@ -29,16 +29,20 @@ export interface CapturedFrame {
  */
 export function* readPcap(bytes: Uint8Array, file: string): Generator<CapturedFrame> {
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const refuse = (why: string): DataplaneError => new DataplaneError('ERR_USAGE', `${file}: ${why}`);
+  const refuse = (why: string): DataplaneError =>
+    new DataplaneError('ERR_USAGE', `${file}: ${why}`);
   if (bytes.length < HEADER_SIZE) throw refuse(`${String(bytes.length)} bytes are no pcap header`);
   const magics = [words.getUint32(0, true), words.getUint32(0, false)];
   const little = magics[0] === MAGIC_US || magics[0] === MAGIC_NS;
   const magic = little ? magics[0] : magics[1];
   if (magic !== MAGIC_US && magic !== MAGIC_NS) {
-    throw refuse('no pcap magic number (pcapng is not read: convert it with `tcpdump -r IN -w OUT`)');
+    throw refuse(
+      'no pcap magic number (pcapng is not read: convert it with `tcpdump -r IN -w OUT`)',
+    );
   }
   const linkType = words.getUint32(LINKTYPE_OFF, little);
-  if (linkType !== LINKTYPE_ETHERNET) throw refuse(`link type ${String(linkType)}, expected 1, Ethernet`);
+  if (linkType !== LINKTYPE_ETHERNET)
+    throw refuse(`link type ${String(linkType)}, expected 1, Ethernet`);
   const unitNs = magic === MAGIC_NS ? 1 : NS_PER_US;
   let at = HEADER_SIZE;
   for (let number = 1; at < bytes.length; number++) {

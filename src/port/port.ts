@@ -42,7 +42,11 @@ export interface Port {
 export interface PortMemory {
   readonly view: Uint8Array;
   readonly words: DataView;
-  region(id: RegionId): { readonly base: number; readonly rowSize: number; readonly capacity: number };
+  region(id: RegionId): {
+    readonly base: number;
+    readonly rowSize: number;
+    readonly capacity: number;
+  };
 }
 
 /** Linear address of port `idx`'s record. */

@@ -105,7 +105,10 @@ test('replay: what is no capture is one sentence that names the file', (t) => {
 test('cli: a bad configuration value is one line with file, key, value and expectation', (t) => {
   const { path, sluice } = openFolder();
   try {
-    writeFileSync(join(path, 'sluice.yaml'), CONFIG.replace('nodeName: n1', 'nodeName: n1\npodMTU: big'));
+    writeFileSync(
+      join(path, 'sluice.yaml'),
+      CONFIG.replace('nodeName: n1', 'nodeName: n1\npodMTU: big'),
+    );
     const { status, stderr } = sluice('status');
     t.is(status, 1);
     t.is(stderr.trim().split('\n').length, 1);

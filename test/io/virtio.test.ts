@@ -147,6 +147,19 @@ for (const { src, dst, to, proto, number, head, l3 } of CASES) {
   });
 }
 
+test('virtio: a completed UDP checksum that comes to 0 is sent as all ones (RFC 768)', (t) => {
+  const { engine, trunk, direct } = node(PortKind.FRAMES, PortKind.VNET);
+  if (!direct) return t.fail();
+  const spec = { proto: 'udp', src: OUTSIDE4, dst: A4, sport: 1, dport: 2 } as const;
+  const { checksum = 0 } = see(packet({ ...spec, payload: Uint8Array.of(0, 0) }));
+  const payload = Uint8Array.of(checksum >>> 8, checksum & 0xff);
+  const frame = packet({ ...spec, payload, partial: true });
+  const header = vnetHeader({ ...spec, partial: true }, 20);
+  const sent = exchange(engine, direct, withHeader(header, frame), trunk);
+  t.like(see(sent), { checksum: 0xffff, isSound: true });
+  return undefined;
+});
+
 test('virtio: a super-frame keeps its header and loses nothing', (t) => {
   const { engine, trunk } = node(PortKind.VNET);
   const spec = {

@@ -15,7 +15,7 @@ import {
   REMOTE6,
   openEngine,
 } from '../support/engine.js';
-import { packet } from '../support/frames.js';
+import { packet, see } from '../support/frames.js';
 import { VIP, VIP6, back, tcp, webOver } from './web.js';
 
 test('service: a SYN to a ClusterIP leaves for the backend, with sound checksums and TTL - 1', (t) => {
@@ -82,6 +82,19 @@ test('service: a UDP datagram without a checksum stays without one', (t) => {
   const query = { proto: 'udp', src: A4, dst: VIP, sport: 999, dport: 53 } as const;
   const { seen } = engine.send(IF.POD_A, packet({ ...query, noChecksum: true }));
   t.like(seen, { dst: B4, checksum: 0, isSound: true });
+});
+
+test('service: a UDP checksum that comes to 0 is sent as all ones (RFC 768)', (t) => {
+  const engine = openEngine();
+  engine.apply(DNS, DNS_SLICE);
+  const query = { proto: 'udp', src: A4, dst: VIP, sport: 999, dport: 53 } as const;
+  const translated = { ...query, dst: B4, dport: 5353 } as const;
+  // The word that brings the sum of the translated datagram to all ones is its checksum without it.
+  const { checksum = 0 } = see(packet({ ...translated, payload: Uint8Array.of(0, 0) }));
+  const payload = Uint8Array.of(checksum >>> 8, checksum & 0xff);
+  t.is(see(packet({ ...translated, payload })).checksum, 0xffff);
+  const { seen } = engine.send(IF.POD_A, packet({ ...query, payload }));
+  t.like(seen, { dst: B4, checksum: 0xffff, isSound: true });
 });
 
 test('service: IPv6 TCP, UDP and their replies are translated with sound checksums', (t) => {
