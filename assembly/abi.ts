@@ -169,12 +169,11 @@ export enum LaneCounter {
   PORT_CLASHES = 15,
 }
 
-/** What the kernel programs count; the word is COUNTER_KERNEL_BASE + value. */
+/**
+ * What the kernel programs count; the word is COUNTER_KERNEL_BASE + value. What they execute from a
+ * row is counted in that row's tally.
+ */
 export enum KernelCounter {
-  /** Packets executed from a row, by the hook that did it. */
-  POD_HIT = 0,
-  TRUNK_HIT = 1,
-  UPLINK_HIT = 2,
   /** Packets sent up to the lane. */
   POD_CLIMB = 3,
   TRUNK_CLIMB = 4,
@@ -228,7 +227,6 @@ export enum Drop {
   BAD_UDP_LENGTH = 21,
   SHORT_ICMP = 22,
   SHORT_ICMPV6 = 23,
-  TTL_EXPIRED = 24,
   UNKNOWN_LINK = 25,
   SPOOFED_SOURCE = 26,
   MARTIAN_SOURCE = 27,
@@ -238,14 +236,12 @@ export enum Drop {
   NO_FREE_PORT = 31,
   TCP_INVALID_STATE = 32,
   FRAGMENT_OF_SERVICE = 33,
-  UNSUPPORTED_PROTOCOL = 34,
   TX_RING_FULL = 35,
   NO_TX_PORT = 36,
   GSO_ON_XDP = 37,
   ND_NOT_FOR_US = 38,
   MULTICAST = 39,
   BAD_RX_DESCRIPTOR = 40,
-  FRAME_TOO_LONG = 41,
   SERVICE_PORT_UNKNOWN = 42,
 }
 export const DROP_COUNT = 43;

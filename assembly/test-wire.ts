@@ -192,7 +192,7 @@ function parseTransport(
     case IPPROTO_ICMPV6:
       return parseIcmpv6(ptr, avail, out + TRANSPORT);
     default:
-      return Drop.UNSUPPORTED_PROTOCOL;
+      return Drop.NONE;
   }
 }
 

@@ -89,7 +89,7 @@ export function parseAddress(text: string): Address {
  * decimal, IPv4-mapped is IPv4.
  *
  * @returns undefined when it is no address at all
- * Spec     spec/proxy.md 2.1, "malformed IPs"
+ * Spec     kube-proxy, TestBadIPs
  */
 export function canonicalAddress(text: string): Address | undefined {
   const decimal = DOTTED_QUAD.test(text) ? text.replace(LEADING_ZERO, '$1') : text;

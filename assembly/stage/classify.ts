@@ -1,11 +1,12 @@
 /**
  * Classify: which link a frame belongs to, and whether its sender may be who it says it is. A pod
- * speaks with its own addresses only (BCP 38).
+ * speaks with its own addresses only, and nobody outside speaks with a pod's (BCP 38).
  */
-import { Drop, LinkKind, PKT_F_IPV4, PKT_F_IPV6, Verdict } from '../abi';
+import { Action, Drop, LinkKind, PKT_F_IPV4, PKT_F_IPV6, Verdict } from '../abi';
 import { addrEquals } from '../mem/addr';
 import { Pkt, drop } from '../pkt';
-import { Link } from '../tables';
+import { lpmFind } from '../table/lpm';
+import { Link, Route } from '../tables';
 import { Ipv4, ipv4IsMartian } from '../wire/ipv4';
 import { ipv6IsLinkLocal, ipv6IsMartian, ipv6IsUnspecified } from '../wire/ipv6';
 
@@ -17,9 +18,17 @@ export function classify(p: Pkt): Verdict {
   if (!found) return drop(p, Drop.UNKNOWN_LINK);
   p.link = <u32>found;
   const link = Link.at(found);
-  if (p.has(PKT_F_IPV4)) return classifyIpv4(p, link);
-  if (p.has(PKT_F_IPV6)) return classifyIpv6(p, link);
-  return Verdict.NONE;
+  let v = Verdict.NONE;
+  if (p.has(PKT_F_IPV4)) v = classifyIpv4(p, link);
+  else if (p.has(PKT_F_IPV6)) v = classifyIpv6(p, link);
+  if (v != Verdict.NONE || link.kind != LinkKind.UPLINK) return v;
+  return isLocalPod(p) ? drop(p, Drop.SPOOFED_SOURCE) : v;
+}
+
+/** Whether the source is the address of a pod of this node. */
+function isLocalPod(p: Pkt): bool {
+  const route = lpmFind(p.srcPtr);
+  return route != 0 && Route.at(route).action == <u8>Action.POD;
 }
 
 function classifyIpv4(p: Pkt, link: Link): Verdict {

@@ -139,7 +139,7 @@ function sumOfFiveWords(ptr: usize): u64 {
 /**
  * Decrement TTL and patch the header checksum in place (RFC 1812 5.3.1).
  *
- * @returns  false when TTL was 0 or 1: the caller answers or drops with `TTL_EXPIRED`
+ * @returns  false when TTL was 0 or 1: the host's stack answers its sender
  */
 export function ipv4DecrementTtl(ip: Ipv4): bool {
   const ttl = ip.ttl;

@@ -2,7 +2,7 @@
  * Sizes of Maglev tables. The tables themselves are built by the core.
  */
 
-/** Primes just below powers of two, as Cilium offers them (spec/proxy.md 6.1). */
+/** Primes just below powers of two, as Cilium offers them (its Maglev table sizes). */
 const MAGLEV_SIZES = [251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521] as const;
 /** Slots per backend that keep shares within 1 % (Eisenbud et al., NSDI 2016, 5.3). */
 const SLOTS_PER_BACKEND = 100;

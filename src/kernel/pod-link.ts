@@ -10,7 +10,7 @@
  * answered by the lane, or by proxy ARP when there is no lane. The kernel's own routes make
  * everything work, if slower, without any agent.
  *
- * Model: spec/cni.md 3.5 (Calico's /32 links)
+ * Model: Calico's /32 workload endpoints
  */
 import { createHash } from 'node:crypto';
 import {

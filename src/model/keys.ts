@@ -6,7 +6,7 @@ import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
 /** `namespace/name`, or `name` for objects that have no namespace. */
 export type ObjectKey = string & { readonly brand: 'ObjectKey' };
 
-/** `namespace/name:portName/PROTOCOL`: the unit of programming (spec/proxy.md, vocabulary). */
+/** `namespace/name:portName/PROTOCOL`: the unit of programming, kube-proxy's ServicePortName. */
 export type ServicePortKey = string & { readonly brand: 'ServicePortKey' };
 
 export function namedKey(namespace: string | undefined, name: string): ObjectKey {

@@ -1,7 +1,7 @@
 /**
  * Which endpoints of a service port take traffic on this node.
  *
- * Spec  spec/proxy.md 2.3 and 2.4
+ * Spec  kube-proxy, pkg/proxy/topology.go; KEP-1669, KEP-2433
  */
 import type { Endpoint } from './slices.js';
 

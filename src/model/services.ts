@@ -1,7 +1,7 @@
 /**
  * Services, projected to what is programmed.
  *
- * Spec  spec/proxy.md 2.1
+ * Spec  kube-proxy, pkg/proxy: what its change trackers accept
  */
 import type { Service, ServicePort } from 'kubernetes-types/core/v1.js';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';

@@ -1,7 +1,7 @@
 /**
  * EndpointSlices, projected, and the endpoints of a service port across all its slices.
  *
- * Spec  spec/proxy.md 2.1
+ * Spec  kube-proxy, pkg/proxy: what its change trackers accept
  */
 import type { Endpoint as SliceEndpoint, EndpointSlice } from 'kubernetes-types/discovery/v1.js';
 import { canonicalAddress, formatAddressPort } from '../addr.js';

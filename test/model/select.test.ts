@@ -21,7 +21,7 @@ function sets(
   return { cluster: octets(cluster), local: octets(local), hasAny };
 }
 
-// The worked cases of spec/proxy.md 2.3: what ClusterIP uses is the Cluster set, what a Local
+// Worked cases of endpoint selection (pkg/proxy/topology.go): what ClusterIP uses is the Cluster set, what a Local
 // policy uses is the Local set.
 const WORKED: [string, SliceEndpoint[], { cluster: string; local: string; hasAny: boolean }][] = [
   ['ready remote only', [ready('10.0.0.1')], { cluster: '1', local: '', hasAny: true }],

@@ -139,6 +139,15 @@ function mappedSource(): Uint8Array {
   return frame;
 }
 
+test("forward: nobody outside may speak as a pod, nor end that pod's flow", (t) => {
+  const engine = openEngine();
+  t.is(engine.send(IF.POD_A, packet(UDP)).outIfindex, IF.POD_B);
+  t.is(engine.send(IF.UPLINK, packet(UDP)).drop, Drop.SPOOFED_SOURCE);
+  const again = engine.send(IF.POD_A, packet(UDP));
+  t.is(again.outIfindex, IF.POD_B);
+  t.is(engine.counter(LaneCounter.FLOWS_CREATED), 1);
+});
+
 test('forward: sources that nobody may have are martians, also from outside', (t) => {
   const engine = openEngine();
   for (const src of ['127.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255']) {

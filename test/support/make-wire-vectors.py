@@ -106,7 +106,7 @@ def packets():
     yield 'icmp4 fragmentation needed', (eth() / ip4()
                                          / ICMP(type=3, code=4, nexthopmtu=1400) / quoted4)
     yield 'icmp4 time exceeded', eth() / ip4() / ICMP(type=11, code=0) / quoted4
-    yield 'gre4', eth() / ip4(proto=47) / Raw(b'\0' * 8), 'UNSUPPORTED_PROTOCOL'
+    yield 'gre4', eth() / ip4(proto=47) / Raw(b'\0' * 8), 'NONE'
     yield 'arp request', (Ether(src=MAC_A, dst='ff:ff:ff:ff:ff:ff')
                           / ARP(op=1, hwsrc=MAC_A, psrc=A4, pdst='169.254.1.1'))
     yield 'arp reply', eth() / ARP(op=2, hwsrc=MAC_A, psrc=A4, hwdst=MAC_B, pdst=B4)
@@ -152,9 +152,9 @@ def packets():
         eight, nine = (eight / tiny if i < 8 else eight), nine / tiny
     yield 'udp6 behind eight extensions', eight / udp / Raw(b'deep')
     yield 'udp6 behind nine extensions', nine / udp / Raw(b'deep'), 'IPV6_EXT_TOO_MANY'
-    yield 'esp6', eth() / ip6() / ESP(spi=1, seq=1, data=b'e' * 16), 'UNSUPPORTED_PROTOCOL'
-    yield 'ip6 with nothing behind it', eth() / ip6(nh=59), 'UNSUPPORTED_PROTOCOL'
-    yield 'hop-by-hop in the wrong place', eth() / ip6() / tiny / hop / udp, 'UNSUPPORTED_PROTOCOL'
+    yield 'esp6', eth() / ip6() / ESP(spi=1, seq=1, data=b'e' * 16), 'NONE'
+    yield 'ip6 with nothing behind it', eth() / ip6(nh=59), 'NONE'
+    yield 'hop-by-hop in the wrong place', eth() / ip6() / tiny / hop / udp, 'NONE'
 
 
 def describe(name, packet, drop='NONE'):

@@ -108,6 +108,7 @@ for (const vector of packets.filter(hasWholeTransport)) {
 /** A transport header with a checksum over bytes that are all here, to the addresses shown. */
 function hasWholeTransport(vector: Vector): boolean {
   if (!vector.walk || vector.drop !== 'NONE') return false;
+  if (!vector.tcp && !vector.udp && !vector.icmp && !vector.icmpv6 && !vector.nd) return false;
   if (vector.walk.flags & (WALK_F_FRAGMENT | WALK_F_ROUTED)) return false;
   if (vector.ipv4 && vector.ipv4.fragment & IPV4_FRAGMENT_BITS) return false;
   return vector.udp?.checksum !== 0;
