@@ -29,6 +29,7 @@ import { arp } from './stage/arp';
 import { classify } from './stage/classify';
 import { flowCreate } from './stage/flow-create';
 import { flowLookup } from './stage/flow-lookup';
+import { masquerade } from './stage/masquerade';
 import { nat } from './stage/nat';
 import { ndp } from './stage/ndp';
 import { parse } from './stage/parse';
@@ -56,6 +57,7 @@ export function decide(p: Pkt): Verdict {
 function decideFlow(p: Pkt): Verdict {
   let v = service(p);
   if (v == Verdict.NONE) v = route(p);
+  if (v == Verdict.NONE) v = masquerade(p);
   return v == Verdict.NONE ? flowCreate(p) : v;
 }
 

@@ -8,9 +8,12 @@ import { CONTROL_BASE, CONTROL_PORT_SEED_OFF } from '../abi';
 import { be16 } from '../mem/be';
 import { mix64 } from '../mem/hash';
 
-/** Kept below the host's own ephemeral range (net.ipv4.ip_local_port_range starts at 32768). */
+/**
+ * Kept away from the host's own ephemeral range (net.ipv4.ip_local_port_range starts at 32768) and
+ * from node ports (30000 to 32767).
+ */
 export const SNAT_PORT_FIRST: u32 = 16384;
-export const SNAT_PORT_COUNT: u32 = 16384;
+export const SNAT_PORT_COUNT: u32 = 8192;
 export const SNAT_PORT_TRIES: u32 = 64;
 
 if (SNAT_PORT_COUNT & (SNAT_PORT_COUNT - 1)) ERROR('the port range must be a power of two');

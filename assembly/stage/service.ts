@@ -2,21 +2,11 @@
  * Service: if the packet is for a frontend, which backend gets its flow. Writes where the packet
  * is to go, translated or not. The first packet of a flow decides for all of it, as in kube-proxy.
  */
-import {
-  CONTROL_BASE,
-  CONTROL_NODE_ADDR4_OFF,
-  CONTROL_NODE_ADDR6_OFF,
-  Drop,
-  LinkKind,
-  PKT_F_FRAGMENT,
-  PKT_F_IPV4,
-  PKT_NO_SERVICE,
-  Verdict,
-} from '../abi';
-import { addrEquals, addrIsZero, copyAddr } from '../mem/addr';
+import { Drop, PKT_F_FRAGMENT, PKT_NO_SERVICE, Verdict } from '../abi';
+import { copyAddr } from '../mem/addr';
 import { pickHash } from '../mem/hash';
 import { Pkt, drop } from '../pkt';
-import { Link, NO_INDEX, backendAddr, backendPortBe, findFrontend, pickBackend } from '../tables';
+import { NO_INDEX, backendAddr, backendPortBe, findFrontend, pickBackend } from '../tables';
 
 export function service(p: Pkt): Verdict {
   copyAddr(p.newSrcPtr, p.srcPtr);
@@ -49,14 +39,5 @@ function choose(p: Pkt): Verdict {
   p.backend = backend;
   copyAddr(p.newDstPtr, backendAddr(backend));
   p.newPorts = (p.ports & 0xffff) | ((<u32>backendPortBe(backend)) << 16);
-  if (addrEquals(p.srcPtr, p.newDstPtr)) hairpin(p);
   return Verdict.NONE;
-}
-
-/** A pod that is its own backend would answer itself: let it see the node instead. */
-function hairpin(p: Pkt): void {
-  if (Link.at(p.link).kind != LinkKind.POD) return;
-  const off = p.has(PKT_F_IPV4) ? CONTROL_NODE_ADDR4_OFF : CONTROL_NODE_ADDR6_OFF;
-  const node: usize = CONTROL_BASE + off;
-  if (!addrIsZero(node)) copyAddr(p.newSrcPtr, node);
 }

@@ -163,12 +163,12 @@ test('hash: tuples that differ in a port spread over the whole table', (t) => {
 test('ports: candidates are in the range, in network order, and all different', (t) => {
   const start = exports.firstPort();
   const seen = new Set<number>();
-  for (let i = 0; i < 16384; i++) {
+  for (let i = 0; i < 8192; i++) {
     const portBe = exports.candidatePortBe(start, i);
     const port = ((portBe & 0xff) << 8) | (portBe >>> 8);
-    if (port < 16384 || port > 32767) t.fail(`port ${port}`);
+    if (port < 16384 || port > 24575) t.fail(`port ${port}`);
     seen.add(port);
   }
-  t.is(seen.size, 16384);
+  t.is(seen.size, 8192);
   t.not(exports.firstPort(), start);
 });

@@ -1,5 +1,13 @@
 import test from 'ava';
-import { Action, Drop, LaneCounter, TcpState, Verdict } from '../../assembly/abi.js';
+import {
+  Action,
+  CONTROL_BASE,
+  CONTROL_NODE_ADDR4_OFF,
+  Drop,
+  LaneCounter,
+  TcpState,
+  Verdict,
+} from '../../assembly/abi.js';
 import { put, ready, service, slice, webService } from '../model/objects.js';
 import {
   A4,
@@ -232,6 +240,25 @@ test('service: an outside client reaches a ClusterIP by the uplink and is answer
   t.is(reply.action, Action.UPLINK);
   t.is(reply.outIfindex, IF.UPLINK);
   t.like(reply.seen, { src: VIP, sport: 80, dst: OUTSIDE4, isSound: true });
+});
+
+test('masquerade: an outside client of a backend elsewhere is seen as the node', (t) => {
+  const engine = webOver(REMOTE4);
+  const sent = engine.send(IF.UPLINK, tcp('S', { src: OUTSIDE4 }));
+  t.is(sent.action, Action.UPLINK);
+  t.like(sent.seen, { src: NODE4, dst: REMOTE4, dport: 8080, isSound: true });
+  const port = sent.seen.sport ?? 0;
+  t.true(port >= 16384 && port < 24576, `source port ${port} is of the node's own range`);
+  const reply = engine.send(IF.UPLINK, back(REMOTE4, 'SA', { dst: NODE4, dport: port }));
+  t.is(reply.action, Action.UPLINK);
+  t.like(reply.seen, { src: VIP, sport: 80, dst: OUTSIDE4, dport: 40000, isSound: true });
+});
+
+test('masquerade: a node without an address says so', (t) => {
+  const engine = webOver(REMOTE4);
+  const address = CONTROL_BASE + CONTROL_NODE_ADDR4_OFF;
+  engine.core.view.fill(0, address, address + 16);
+  t.is(engine.send(IF.UPLINK, tcp('S', { src: OUTSIDE4 })).drop, Drop.NO_NODE_ADDRESS);
 });
 
 test('service: an IPv6 backend on another node is out of the uplink', (t) => {

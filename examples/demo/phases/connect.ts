@@ -68,9 +68,17 @@ async function outside({ topology, clients }: World, check: Check): Promise<void
   await check('outside client to pod address, routed by the node', async () =>
     expectSource(await clients.http(client.ns, topology.pods['web-4'].ipv4, 8080, 4), client.ipv4),
   );
-  await check('outside client to ClusterIP by way of a node', async () => {
-    const [edge] = SERVICES.edge.clusterIPs;
-    return expectSpread(await clients.http(client.ns, edge, 80, REQUESTS), 2);
+  await check(
+    'outside client to ClusterIP by way of a node, backends on that node only',
+    async () => {
+      const [edge] = SERVICES.edge.clusterIPs;
+      return expectSpread(await clients.http(client.ns, edge, 80, REQUESTS), 2);
+    },
+  );
+  await check('outside client to ClusterIP by way of a node, backends on both', async () => {
+    const [web] = SERVICES.web.clusterIPs;
+    const answers = await clients.http(client.ns, web, 80, REQUESTS);
+    return expectSpread(answers, SERVICES.web.pods.length);
   });
 }
 
