@@ -167,6 +167,8 @@ export enum LaneCounter {
   BURSTS = 13,
   DELTAS = 14,
   PORT_CLASHES = 15,
+  /** Packets to services without a backend, answered by reset or port unreachable. */
+  REJECTED = 16,
 }
 
 /**
@@ -324,12 +326,15 @@ export const FRONTEND_ANY_PORT = 0;
 
 // SERVICE, by index.
 export const SERVICE_SIZE = 32;
-export const SERVICE_FLAGS_OFF = 0; // u32
+export const SERVICE_FLAGS_OFF = 0; // u32 SERVICE_F_*
 export const SERVICE_SET_OFF = 4; // u32: first entry in SETS
 export const SERVICE_SET_COUNT_OFF = 8; // u32
 export const SERVICE_MAGLEV_OFF = 12; // u32: first entry in MAGLEV
 export const SERVICE_MAGLEV_COUNT_OFF = 16; // u32: table size M, a prime
 export const SERVICE_ID_OFF = 20; // u32: stable identity, a hash of namespace/name:port
+
+/** There are endpoints, but none that this node may use: silence instead of a rejection. */
+export const SERVICE_F_SILENT = 1;
 
 // BACKEND, by index.
 export const BACKEND_SIZE = 32;

@@ -34,6 +34,7 @@ import { nat } from './stage/nat';
 import { ndp } from './stage/ndp';
 import { parse } from './stage/parse';
 import { punt } from './stage/punt';
+import { reject } from './stage/reject';
 import { route } from './stage/route';
 import { service } from './stage/service';
 import { count, countDrop } from './table/counters';
@@ -56,6 +57,7 @@ export function decide(p: Pkt): Verdict {
 /** The first packet of a flow, and what has no flow. */
 function decideFlow(p: Pkt): Verdict {
   let v = service(p);
+  if (v == Verdict.NONE) v = reject(p);
   if (v == Verdict.NONE) v = route(p);
   if (v == Verdict.NONE) v = masquerade(p);
   return v == Verdict.NONE ? flowCreate(p) : v;

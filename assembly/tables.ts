@@ -19,6 +19,8 @@ import {
   ROUTE_IFINDEX_OFF,
   ROUTE_SRC_MAC_OFF,
   RegionId,
+  SERVICE_FLAGS_OFF,
+  SERVICE_F_SILENT,
   SERVICE_ID_OFF,
   SERVICE_MAGLEV_COUNT_OFF,
   SERVICE_MAGLEV_OFF,
@@ -114,6 +116,11 @@ export function serviceAt(idx: u32): usize {
 
 export function serviceId(idx: u32): u32 {
   return load<u32>(serviceAt(idx), SERVICE_ID_OFF);
+}
+
+/** Whether a service without a usable backend keeps quiet about it. */
+export function isSilent(idx: u32): bool {
+  return (load<u32>(serviceAt(idx), SERVICE_FLAGS_OFF) & SERVICE_F_SILENT) != 0;
 }
 
 export function backendAt(idx: u32): usize {

@@ -6,7 +6,14 @@ import { Drop, PKT_F_FRAGMENT, PKT_NO_SERVICE, Verdict } from '../abi';
 import { copyAddr } from '../mem/addr';
 import { pickHash } from '../mem/hash';
 import { Pkt, drop } from '../pkt';
-import { NO_INDEX, backendAddr, backendPortBe, findFrontend, pickBackend } from '../tables';
+import {
+  NO_INDEX,
+  backendAddr,
+  backendPortBe,
+  findFrontend,
+  isSilent,
+  pickBackend,
+} from '../tables';
 
 export function service(p: Pkt): Verdict {
   copyAddr(p.newSrcPtr, p.srcPtr);
@@ -34,9 +41,10 @@ function choose(p: Pkt): Verdict {
     return isServiceAddr(p.dstPtr) ? drop(p, Drop.SERVICE_PORT_UNKNOWN) : Verdict.NONE;
   }
   const backend = pickBackend(idx, pickHash(p.srcPtr, p.dstPtr, p.ports, p.proto));
-  if (backend == NO_INDEX) return drop(p, Drop.NO_BACKEND);
+  if (backend == NO_INDEX && isSilent(idx)) return drop(p, Drop.NO_BACKEND);
   p.service = idx;
   p.backend = backend;
+  if (backend == NO_INDEX) return Verdict.NONE;
   copyAddr(p.newDstPtr, backendAddr(backend));
   p.newPorts = (p.ports & 0xffff) | ((<u32>backendPortBe(backend)) << 16);
   return Verdict.NONE;

@@ -131,3 +131,19 @@ export class Tcp {
 export function tcpFlagsValid(flags: u8): bool {
   return ((TCP_FLAGS_VALID >> (flags & TCP_FLAGS_COMBINE)) & 1) != 0;
 }
+
+/**
+ * Write a header without options, ports and checksum left 0: window 0, no urgent data.
+ *
+ * @param seqBe, ackBe  sequence and acknowledgment number, network order
+ */
+export function tcpBegin(tcp: Tcp, seqBe: u32, ackBe: u32, flags: u8): void {
+  const ptr = changetype<usize>(tcp);
+  store<u32>(ptr, 0, TCP_SRC_PORT_OFF);
+  store<u32>(ptr, seqBe, TCP_SEQ_OFF);
+  store<u32>(ptr, ackBe, TCP_ACK_OFF);
+  store<u8>(ptr, <u8>(TCP_HLEN << 2), TCP_DATA_OFFSET_OFF);
+  store<u8>(ptr, flags, TCP_FLAGS_OFF);
+  store<u16>(ptr, 0, TCP_WINDOW_OFF);
+  store<u32>(ptr, 0, TCP_CHECKSUM_OFF);
+}

@@ -1,7 +1,13 @@
 /**
  * One Service to rows: frontends, service rows, backends; each address family by itself.
  */
-import { SERVICE_FLAGS_OFF, SERVICE_ID_OFF, SERVICE_SIZE, TableId } from '../../assembly/abi.js';
+import {
+  SERVICE_FLAGS_OFF,
+  SERVICE_F_SILENT,
+  SERVICE_ID_OFF,
+  SERVICE_SIZE,
+  TableId,
+} from '../../assembly/abi.js';
 import type { Address } from '../addr.js';
 import { selectEndpoints } from '../model/select.js';
 import type { Place } from '../model/select.js';
@@ -23,10 +29,14 @@ export function serviceId(port: ServicePortRecord): number {
   return stableId(port.key);
 }
 
-function serviceRow(port: ServicePortRecord, backends: readonly RowKey[]): ServiceRow {
+function serviceRow(
+  port: ServicePortRecord,
+  backends: readonly RowKey[],
+  flags: number,
+): ServiceRow {
   const bytes = new Uint8Array(SERVICE_SIZE);
   const view = new DataView(bytes.buffer);
-  view.setUint32(SERVICE_FLAGS_OFF, 0, true);
+  view.setUint32(SERVICE_FLAGS_OFF, flags, true);
   view.setUint32(SERVICE_ID_OFF, serviceId(port), true);
   return { table: TableId.SERVICE, bytes, backends };
 }
@@ -49,6 +59,16 @@ export function clusterIPEndpoints(
   return (service.internalLocal ? local : cluster).slice(0, SET_MEMBERS_MAX);
 }
 
+/** Whether any endpoint in the cluster could serve, on this node or not. */
+function hasEndpoints(
+  { port, address }: Frontend,
+  slices: Iterable<SliceRecord>,
+  place: Place,
+): boolean {
+  const endpoints = mergeEndpoints(slices, port, address.family, place.nodeName);
+  return selectEndpoints(endpoints, place).hasAny;
+}
+
 /** All rows of a Service. One without usable endpoints keeps its frontends, over an empty set. */
 export function compileService(
   service: ServiceRecord,
@@ -60,13 +80,16 @@ export function compileService(
   for (const address of service.clusterIPs) {
     rows.set(anyPortKey(address), anyPortRow(address));
     for (const port of service.ports) {
-      const endpoints = clusterIPEndpoints({ service, port, address }, ownSlices, place);
+      const frontend = { service, port, address };
+      const endpoints = clusterIPEndpoints(frontend, ownSlices, place);
       const key = serviceKey(port, address);
       for (const endpoint of endpoints) {
         rows.set(backendKey(endpoint, port.protocol), backendRow(endpoint, port.protocol));
       }
       const backends = endpoints.map((endpoint) => backendKey(endpoint, port.protocol));
-      rows.set(key, serviceRow(port, backends));
+      // Endpoints elsewhere, by a policy that keeps traffic here: who asks is not told (kube-proxy's DROP).
+      const isElsewhere = endpoints.length === 0 && hasEndpoints(frontend, ownSlices, place);
+      rows.set(key, serviceRow(port, backends, isElsewhere ? SERVICE_F_SILENT : 0));
       rows.set(frontendKey(address, port), frontendRow(address, port, key));
     }
   }

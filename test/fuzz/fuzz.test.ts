@@ -55,7 +55,8 @@ const CAPACITIES = { flows4: 1024, flows6: 512, frames: 512 } as const;
 const IFINDICES = [IF.POD_A, IF.POD_B, IF.UPLINK, IF.TRUNK, 99];
 const GUARD = 0xa5;
 const GUARD_LEN = 64;
-const MAX_GROWTH = 8;
+/** An IPv6 and an ICMPv6 header in front of what an error quotes. */
+const MAX_GROWTH = 48;
 
 function node(module?: WebAssembly.Module, withUplinkPort = false): Engine {
   const links = LINKS.map((link) =>
