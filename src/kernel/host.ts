@@ -27,5 +27,9 @@ export function preparePinDir(pinDir: string): void {
     const message = `pinDir ${pinDir} is in no BPF file system: choose a path below ${BPFFS} or mount one there`;
     throw new DataplaneError('ERR_KERNEL', message);
   }
+  if (pinDir.slice(existing.length).includes('.')) {
+    const message = `pinDir ${pinDir} has a dot in a name, which BPF file systems reserve: choose another`;
+    throw new DataplaneError('ERR_KERNEL', message);
+  }
   mkdirSync(join(pinDir), { recursive: true, mode: 0o700 });
 }

@@ -6,7 +6,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { release } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DataplaneError, messageOf } from '../errors.js';
 import {
   closeFd,
@@ -36,6 +36,9 @@ const INSN_SIZE = 8;
 const INSN_REGS_OFF = 1;
 const INSN_SRC_SHIFT = 4;
 const INSN_IMM_OFF = 4;
+
+/** Parent of the default pin directories. */
+const SHARED_DIR = 'sluice';
 
 export type ProgramName =
   | 'pod_ingress'
@@ -243,4 +246,7 @@ export function cleanup(pinDir: string): void {
   for (const directory of [links, maps, pinDir]) {
     if (existsSync(directory)) rmdirSync(directory);
   }
+  // What holds the pins of every agent of this machine goes with the last of them.
+  const parent = dirname(pinDir);
+  if (basename(parent) === SHARED_DIR && entriesOf(parent).length === 0) rmdirSync(parent);
 }
