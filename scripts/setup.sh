@@ -25,14 +25,14 @@ die() {
 declare -A package_of=(
   [ip]=iproute2 [sysctl]=procps [nsenter]=util-linux [taskset]=util-linux [ping]=iputils-ping
   [ethtool]=ethtool [curl]=curl [iperf3]=iperf3 [nft]=nftables [tcpdump]=tcpdump
-  [dig]=bind9-dnsutils [python3]=python3 [g++]=g++ [gcc]=gcc
+  [dig]=bind9-dnsutils [openssl]=openssl [python3]=python3 [g++]=g++ [gcc]=gcc
 )
 compilers=(g++)
 # What each purpose calls.
 case $purpose in
   demo) programs=(ip nsenter sysctl ping curl dig iperf3) optional=() ;;
   test)
-    programs=(ip nsenter sysctl ping curl dig iperf3 ethtool tcpdump python3)
+    programs=(ip nsenter sysctl ping curl dig iperf3 ethtool tcpdump openssl python3)
     optional=(clang-14 libbpf-dev)
     ;;
   bench) programs=(ip nsenter sysctl taskset ping iperf3 ethtool nft gcc) optional=() ;;

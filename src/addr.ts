@@ -191,3 +191,27 @@ export function parseMac(text: string): Uint8Array {
 export function formatMac(mac: Uint8Array): string {
   return Array.from(mac, (octet) => octet.toString(16).padStart(2, '0')).join(':');
 }
+
+/** Where a server listens; an unspecified host is every address. */
+export interface BindAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Read `127.0.0.1:10249` or `[::1]:10249`; an empty text is no address.
+ *
+ * @throws DataplaneError ERR_ADDRESS
+ */
+export function parseBindAddress(text: string): BindAddress | undefined {
+  if (text === '') return undefined;
+  const match = /^(?:\[([^[\]]+)\]|([^:[\]]+)):([1-9]\d{0,4})$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? '';
+  const port = Number(match?.[3]);
+  const family = match?.[1] === undefined ? 4 : 6;
+  if (isIP(host) !== family || host.includes('%') || port > 65535) {
+    const what = `${JSON.stringify(text)} is no address with a port; expected one such as 127.0.0.1:10249, [::]:10249 or ""`;
+    throw new DataplaneError('ERR_ADDRESS', what);
+  }
+  return { host, port };
+}

@@ -8,8 +8,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { parseAddress, parseCidr } from './addr.js';
-import type { Address, Cidr } from './addr.js';
+import { parseAddress, parseBindAddress, parseCidr } from './addr.js';
+import type { Address, BindAddress, Cidr } from './addr.js';
 import { DataplaneError, messageOf } from './errors.js';
 import { LOG_LEVELS } from './log.js';
 import type { LogLevel } from './log.js';
@@ -85,8 +85,21 @@ const capacities = z.strictObject({
   routes: rowOr(count(8, 1 << 20), 8192, 'rows', 'pods, other nodes and node addresses'),
 });
 
+const kubernetesSchema = z.strictObject({
+  kubeconfig: row(
+    path.optional(),
+    'FILE',
+    'API server and credentials, relative to this file; default the service account of the pod',
+  ),
+});
+
 const sourceSchema = z.strictObject({
-  files: row(path, 'DIR', 'folder of Kubernetes YAML or JSON, hot-reloaded; relative to this file'),
+  files: row(
+    path.optional(),
+    'DIR',
+    'folder of Kubernetes YAML or JSON, hot-reloaded; relative to this file',
+  ),
+  kubernetes: row(kubernetesSchema.optional(), 'mapping', 'a Kubernetes API server, instead'),
 });
 
 const trunkSchema = z.strictObject({
@@ -115,7 +128,11 @@ const schema = z.strictObject({
   nodeName: row(nodeName.optional(), 'NAME', "this node's name; default the host name"),
   source: row(sourceSchema, 'mapping', 'where Services, EndpointSlices, Nodes and Pods come from'),
   stateDir: row(path.optional(), 'DIR', 'sockets and state; default /run/sluice/<nodeName>'),
-  pinDir: row(path.optional(), 'DIR', 'pinned BPF objects; default /sys/fs/bpf/sluice/<nodeName>'),
+  pinDir: row(
+    path.optional(),
+    'DIR',
+    'pinned BPF objects; default /sys/fs/bpf/sluice/<nodeName>, its dots as _',
+  ),
   offload: rowOr(onOff, 'on', 'on|off', 'let the kernel programs execute flow rows'),
   failMode: rowOr(
     z.enum(['open', 'closed']),
@@ -145,6 +162,18 @@ const schema = z.strictObject({
   ),
   capacities: rowOr(capacities, {}, 'mapping', 'how much the tables hold'),
   cpu: row(count(0, 4095).optional(), 'CPU', 'pin the lane to this CPU; default unpinned'),
+  metricsBindAddress: rowOr(
+    parsed(parseBindAddress),
+    '127.0.0.1:10249',
+    'IP:PORT',
+    'where /metrics is served; empty for nowhere',
+  ),
+  healthzBindAddress: rowOr(
+    parsed(parseBindAddress),
+    '0.0.0.0:10256',
+    'IP:PORT',
+    'where /healthz and /livez are served; empty for nowhere',
+  ),
   logLevel: rowOr(z.enum(LOG_LEVELS), 'info', LOG_LEVELS.join('|'), 'least level that is logged'),
 });
 
@@ -153,10 +182,20 @@ type Parsed = z.output<typeof schema>;
 export type Capacities = z.output<typeof capacities>;
 export type UplinkConfig = z.output<typeof uplinkSchema>;
 
+/** Where the objects come from: one of the two. */
+export type SourceConfig =
+  | { readonly files: string; readonly kubernetes?: undefined }
+  | { readonly files?: undefined; readonly kubernetes: KubernetesConfig };
+
+export interface KubernetesConfig {
+  /** undefined is the service account of the pod. */
+  readonly kubeconfig: string | undefined;
+}
+
 /** The configuration with every default filled in and every path absolute. */
 export interface SluiceConfig {
   readonly nodeName: string;
-  readonly source: { readonly files: string };
+  readonly source: SourceConfig;
   readonly stateDir: string;
   readonly pinDir: string;
   readonly offload: boolean;
@@ -168,12 +207,19 @@ export interface SluiceConfig {
   readonly nodeAddresses: readonly Address[];
   readonly capacities: Capacities;
   readonly cpu: number | undefined;
+  /** Undefined: not served. */
+  readonly metricsBindAddress: BindAddress | undefined;
+  readonly healthzBindAddress: BindAddress | undefined;
   readonly logLevel: LogLevel;
 }
 
 /** Rules that need more than one key: path and expectation of each broken one. */
 function crossChecks(config: Parsed): { path: PropertyKey[]; expectation: string }[] {
   const broken: { path: PropertyKey[]; expectation: string }[] = [];
+  const { files, kubernetes } = config.source;
+  if ((files === undefined) === (kubernetes === undefined)) {
+    broken.push({ path: ['source'], expectation: 'expected either files or kubernetes' });
+  }
   config.uplinks.forEach((uplink, i) => {
     const trunkEnds = [`${config.trunk.name}0`, `${config.trunk.name}1`];
     if (trunkEnds.includes(uplink.name)) {
@@ -196,6 +242,19 @@ function crossChecks(config: Parsed): { path: PropertyKey[]; expectation: string
   return broken;
 }
 
+/** A node name as a BPF file system takes it: dots are reserved there, and `_` is in no node name. */
+function pinName(nodeName: string): string {
+  return nodeName.replaceAll('.', '_');
+}
+
+function completeSource({ files, kubernetes }: Parsed['source'], folder: string): SourceConfig {
+  if (files !== undefined) return { files: resolve(folder, files) };
+  const kubeconfig = kubernetes?.kubeconfig;
+  return {
+    kubernetes: { kubeconfig: kubeconfig === undefined ? undefined : resolve(folder, kubeconfig) },
+  };
+}
+
 /** Fill in what depends on other keys. */
 function complete(parsedConfig: Parsed, hostname: string, folder: string): SluiceConfig {
   const name = parsedConfig.nodeName ?? hostname;
@@ -203,9 +262,9 @@ function complete(parsedConfig: Parsed, hostname: string, folder: string): Sluic
   const autoKind = parsedConfig.offload ? 'xdp' : 'packet';
   return {
     nodeName: name,
-    source: { files: resolve(folder, parsedConfig.source.files) },
+    source: completeSource(parsedConfig.source, folder),
     stateDir: resolve(folder, parsedConfig.stateDir ?? `/run/sluice/${name}`),
-    pinDir: resolve(folder, parsedConfig.pinDir ?? `/sys/fs/bpf/sluice/${name}`),
+    pinDir: resolve(folder, parsedConfig.pinDir ?? `/sys/fs/bpf/sluice/${pinName(name)}`),
     offload: parsedConfig.offload,
     failMode: parsedConfig.failMode,
     trunk: { kind: kind === 'auto' ? autoKind : kind, name: parsedConfig.trunk.name },
@@ -215,6 +274,8 @@ function complete(parsedConfig: Parsed, hostname: string, folder: string): Sluic
     nodeAddresses: parsedConfig.nodeAddresses,
     capacities: parsedConfig.capacities,
     cpu: parsedConfig.cpu,
+    metricsBindAddress: parsedConfig.metricsBindAddress,
+    healthzBindAddress: parsedConfig.healthzBindAddress,
     logLevel: parsedConfig.logLevel,
   };
 }

@@ -33,7 +33,7 @@ import { GATEWAY_MAC, podMac } from './kernel/pod-link.js';
 import type { Log } from './log.js';
 import { namedKey } from './model/keys.js';
 import { pcapHeader, pcapRecord, readPcap } from './port/pcap.js';
-import { watchFiles } from './sources/files.js';
+import { openSource } from './sources/open.js';
 
 /** What became of one frame. */
 export interface Replayed {
@@ -63,13 +63,15 @@ interface World {
   readonly names: ReadonlyMap<number, string>;
 }
 
-/** Read the folder once. */
+/** Read the source once. */
 async function readCluster(config: SluiceConfig, log: Log): Promise<Control> {
   const { nodeName, nodeAddresses } = config;
   const own = nodeAddresses.length > 0 ? { nodeAddresses } : {};
   const control = createControl({ nodeName, capacities: REPLAY_CAPACITIES, ...own });
   const over = new AbortController();
-  for await (const event of watchFiles({ dir: config.source.files, log, signal: over.signal })) {
+  const { source } = config;
+  const events = openSource({ source, nodeName, stateDir: undefined, log, signal: over.signal });
+  for await (const event of events) {
     control.apply(event);
     if (event.type === 'synced') break;
   }

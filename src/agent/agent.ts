@@ -29,7 +29,9 @@ import type { Trunk } from '../kernel/trunk.js';
 import { resolveUplink } from '../kernel/uplink.js';
 import type { Uplink } from '../kernel/uplink.js';
 import type { Log } from '../log.js';
-import { watchFiles } from '../sources/files.js';
+import type { SourceEvent } from '../model/events.js';
+import { openSource } from '../sources/open.js';
+import { createOperations } from './operations.js';
 import { createReconciler } from './reconcile.js';
 import { createSchedule } from './schedule.js';
 import { createStatusFile } from './status-file.js';
@@ -148,6 +150,7 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
     ...nodeAddresses(config),
   });
   const status = createStatusFile(config.stateDir, config, lane);
+  const operations = createOperations(config, control, log);
   const reconciler = createReconciler({
     config,
     control,
@@ -160,7 +163,7 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
     steering: createSteering(node.maps),
   });
   const schedule = createSchedule({ coalesceMs: COALESCE_MS, resyncMs: RESYNC_MS }, async () => {
-    const outcome = await reconciler.reconcile();
+    const outcome = await operations.observe(reconciler.reconcile);
     status.write(control.explain(), outcome);
   });
   const over = new AbortController();
@@ -170,27 +173,33 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
   signal.addEventListener('abort', stop, { once: true });
   lane.ended.catch(stop);
   try {
-    const source = { dir: config.source.files, log, signal: over.signal };
-    await consume(source, control, schedule.request);
+    const { source, nodeName, stateDir } = config;
+    const events = openSource({ source, nodeName, stateDir, log, signal: over.signal });
+    await consume(events, over.signal, control, (event) => {
+      operations.noticed(event);
+      schedule.request();
+    });
   } finally {
     await schedule.stop();
+    await operations.close();
     await closeAll(lane, node, signal);
   }
 }
 
 /** Feed the control plane until the source or the agent is over. */
 async function consume(
-  source: Parameters<typeof watchFiles>[0],
+  events: AsyncIterable<SourceEvent>,
+  signal: AbortSignal,
   control: Control,
-  changed: () => void,
+  changed: (event: SourceEvent) => void,
 ): Promise<void> {
   try {
-    for await (const event of watchFiles(source)) {
+    for await (const event of events) {
       control.apply(event);
-      changed();
+      changed(event);
     }
   } catch (error) {
-    if (!source.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
   }
 }
 

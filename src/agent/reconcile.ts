@@ -38,6 +38,8 @@ export interface Outcome {
   readonly pods: number;
   /** Delta records sent; 0 = the tables were right already. */
   readonly records: number;
+  /** The lane took everything it was sent, and the source has said all it knew at first. */
+  readonly isProgrammed: boolean;
   /** One sentence each. */
   readonly problems: readonly string[];
 }
@@ -80,6 +82,7 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
         setRoutes(parts);
       });
       const records = await program(parts, problems);
+      const isProgrammed = records !== undefined && control.isSynced();
       attempt(problems, 'steering', () => {
         steer(parts, pods);
       });
@@ -92,7 +95,7 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
       }
       if (control.isSynced()) attempt(problems, 'links', () => dropStale(parts, wishes, hooked));
       for (const problem of problems) log.error(problem);
-      return { pods: pods.length, records, problems };
+      return { pods: pods.length, records: records ?? 0, isProgrammed, problems };
     },
   };
 }
@@ -155,7 +158,11 @@ function routesOf(peer: Peer): NodeRoute[] {
   });
 }
 
-async function program({ control, lane }: ReconcilerParts, problems: string[]): Promise<number> {
+/** @returns records sent; undefined when the lane did not take them */
+async function program(
+  { control, lane }: ReconcilerParts,
+  problems: string[],
+): Promise<number | undefined> {
   const batch = control.flush();
   for (const problem of control.problems()) problems.push(`${problem.key}: ${problem.reason}`);
   if (batch.length === 0) return 0;
@@ -166,7 +173,7 @@ async function program({ control, lane }: ReconcilerParts, problems: string[]): 
     return applied.length;
   } catch (error) {
     problems.push(`delta: ${messageOf(error)}`);
-    return 0;
+    return undefined;
   }
 }
 

@@ -2,18 +2,21 @@
  * The control plane as the agent sees it: events in, delta records out. Synchronous and
  * deterministic; the agent brings time, I/O and the lane.
  */
-import type { Address, Cidr } from '../addr.js';
+import type { Address, Cidr, Family } from '../addr.js';
 import { createCluster } from '../model/cluster.js';
 import type { Cluster, DirtyKey } from '../model/cluster.js';
 import type { SourceEvent } from '../model/events.js';
 import { byText, namedKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
+import type { NodeRecord } from '../model/nodes.js';
 import { compileKey, ownAddresses } from './compile.js';
 import type { Surroundings } from './compile.js';
 import { createDesired } from './desired.js';
 import { explainIgnored, explainServices } from './explain.js';
 import type { Explanation } from './explain.js';
 import type { Link } from './links.js';
+import { healthChecksOf, withoutLocal } from './local-policy.js';
+import type { HealthCheck, WithoutLocal } from './local-policy.js';
 import { oursKeys } from './ours.js';
 import { createPlacement } from './placement.js';
 import type { PlacementCapacities } from './placement.js';
@@ -71,6 +74,12 @@ export interface Control {
   ours(): Map<RowKey, Uint8Array>;
   /** Whether the source has said everything it knew at first. */
   isSynced(): boolean;
+  /** This node's object. */
+  ownNode(): NodeRecord | undefined;
+  healthChecks(): HealthCheck[];
+  withoutLocal(family: Family): WithoutLocal;
+  /** Entries of the allocated tables in use. */
+  used(): PlacementCapacities;
   explain(): Explanation;
 }
 
@@ -136,6 +145,10 @@ export function createControl(options: ControlOptions): Control {
     problems: () => problems,
     ours: () => oursKeys(tracker),
     isSynced: () => isSynced,
+    ownNode: () => cluster.nodes.get(namedKey(undefined, options.nodeName)),
+    healthChecks: () => healthChecksOf(cluster),
+    withoutLocal: (family) => withoutLocal(cluster, family),
+    used: placement.used,
     explain: () => ({
       synced: isSynced,
       services: explainServices(cluster, placement),

@@ -7,12 +7,17 @@ import type { Address, Cidr } from '../addr.js';
 
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
+/** Put on a node by the cluster autoscaler before it removes it. */
+const TO_BE_DELETED_TAINT = 'ToBeDeletedByClusterAutoscaler';
+
 export interface NodeRecord {
   readonly name: string;
   readonly podCIDRs: readonly Cidr[];
   /** In the order of the object; the first of a family is the node's address. */
   readonly internalIPs: readonly Address[];
   readonly zone: string | undefined;
+  /** About to be removed: no new connections should be led to it. */
+  readonly isLeaving: boolean;
   readonly ignored: readonly string[];
 }
 
@@ -24,7 +29,8 @@ export function projectNode(node: Node): NodeRecord {
     ignored.push(`${what} ${JSON.stringify(text)}`);
     return [];
   };
-  const { podCIDR, podCIDRs = [] } = node.spec ?? {};
+  const { podCIDR, podCIDRs = [], taints = [] } = node.spec ?? {};
+  const isTainted = taints.some(({ key }) => key === TO_BE_DELETED_TAINT);
   const cidrs = podCIDRs.length > 0 ? podCIDRs : [podCIDR ?? ''].filter((text) => text !== '');
   const addresses = (node.status?.addresses ?? []).filter((a) => a.type === 'InternalIP');
   return {
@@ -32,6 +38,7 @@ export function projectNode(node: Node): NodeRecord {
     podCIDRs: cidrs.flatMap((text) => usable('podCIDR', text, canonicalCidr)),
     internalIPs: addresses.flatMap((a) => usable('InternalIP', a.address, canonicalAddress)),
     zone: node.metadata?.labels?.[ZONE_LABEL],
+    isLeaving: isTainted || node.metadata?.deletionTimestamp != null,
     ignored,
   };
 }

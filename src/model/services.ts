@@ -18,6 +18,8 @@ const FOREIGN_LABELS = [
   'service.kubernetes.io/headless',
 ];
 
+const PORT_MAX = 65535;
+
 export interface ServicePortRecord {
   readonly key: ServicePortKey;
   readonly portName: string;
@@ -32,6 +34,10 @@ export interface ServiceRecord {
   readonly ports: readonly ServicePortRecord[];
   /** internalTrafficPolicy is Local. */
   readonly internalLocal: boolean;
+  /** externalTrafficPolicy is Local, and the Service can be reached from outside. */
+  readonly externalLocal: boolean;
+  /** Where load balancers ask for the endpoints of this node; only with `externalLocal`. */
+  readonly healthCheckNodePort: number | undefined;
   /** Parts of the object that could not be used, for people. */
   readonly ignored: readonly string[];
 }
@@ -74,6 +80,20 @@ function projectPorts(
   return [...known.values()];
 }
 
+function isExternalLocal({ spec }: Service): boolean {
+  const { type, externalIPs = [], externalTrafficPolicy } = spec ?? {};
+  const isAccessible = type === 'LoadBalancer' || type === 'NodePort' || externalIPs.length > 0;
+  return isAccessible && externalTrafficPolicy === 'Local';
+}
+
+function healthCheckPort({ spec }: Service, ignored: string[]): number | undefined {
+  const { type, healthCheckNodePort: port = 0 } = spec ?? {};
+  if (type !== 'LoadBalancer' || port === 0) return undefined;
+  if (Number.isInteger(port) && port > 0 && port <= PORT_MAX) return port;
+  ignored.push(`healthCheckNodePort ${String(port)}: no port`);
+  return undefined;
+}
+
 /**
  * @returns undefined when nothing is programmed for the object: headless, ExternalName, or
  *          another proxy's
@@ -95,5 +115,7 @@ export function projectService(service: Service): ServiceRecord | undefined {
   });
   const ports = projectPorts(key, spec?.ports ?? [], ignored);
   const internalLocal = spec?.internalTrafficPolicy === 'Local';
-  return { key, clusterIPs, ports, internalLocal, ignored };
+  const externalLocal = isExternalLocal(service);
+  const healthCheckNodePort = externalLocal ? healthCheckPort(service, ignored) : undefined;
+  return { key, clusterIPs, ports, internalLocal, externalLocal, healthCheckNodePort, ignored };
 }

@@ -77,10 +77,18 @@ export interface LaneState {
 
 export function readLaneState(pinDir: string): LaneState {
   const { words } = mapPinned(pinDir, 'control');
-  const u32 = (offset: number): number => words.getUint32(offset, true);
-  if (words.byteLength < CONTROL_BYTES || u32(CONTROL_MAGIC_OFF) !== CONTROL_MAGIC) {
+  if (
+    words.byteLength < CONTROL_BYTES ||
+    words.getUint32(CONTROL_MAGIC_OFF, true) !== CONTROL_MAGIC
+  ) {
     throw new DataplaneError('ERR_STATE', `the tables under ${pinDir} were never used by a lane`);
   }
+  return laneStateOf(words);
+}
+
+/** @param words  CONTROL, mapped */
+export function laneStateOf(words: DataView): LaneState {
+  const u32 = (offset: number): number => words.getUint32(offset, true);
   const beat = Number(words.getBigUint64(CONTROL_HEARTBEAT_NS_OFF, true) / NS_PER_MS);
   const heartbeatAgeMs = Math.max(0, Math.round(native.monotonicMs() - beat));
   return {
@@ -99,8 +107,8 @@ export interface Counters {
   readonly drops: Readonly<Record<string, number>>;
 }
 
-/** Names of an enum's members, in camel case, with their values. */
-function members(enumeration: object): [string, number][] {
+/** Names of an enum's members with their values. */
+export function members(enumeration: object): [string, number][] {
   return Object.entries(enumeration).flatMap(([name, value]) =>
     typeof value === 'number' ? [[name, value] as [string, number]] : [],
   );

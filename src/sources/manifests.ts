@@ -17,7 +17,7 @@ function isMapping(value: unknown): value is Mapping {
 }
 
 /** A field that is null is a field that is absent, as for the API server. */
-function dropNulls(value: unknown): unknown {
+export function dropNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(dropNulls);
   if (!isMapping(value)) return value;
   const present = Object.entries(value).filter(([, field]) => field !== null);

@@ -37,6 +37,8 @@ test('config: a file with the required keys only is complete', (t) => {
       routes: 8192,
     },
     cpu: undefined,
+    metricsBindAddress: { host: '127.0.0.1', port: 10249 },
+    healthzBindAddress: { host: '0.0.0.0', port: 10256 },
     logLevel: 'info',
   });
 });
@@ -55,6 +57,8 @@ podMTU: 1400
 nodeAddresses: [192.0.2.1, '2001:db8::1']
 capacities: {flows4: 1024}
 cpu: 1
+metricsBindAddress: ''
+healthzBindAddress: '[::1]:9000'
 logLevel: debug
 `);
   t.is(config.nodeName, 'other.example');
@@ -72,6 +76,8 @@ logLevel: debug
   t.is(config.capacities.flows4, 1024);
   t.is(config.capacities.flows6, 65536);
   t.is(config.cpu, 1);
+  t.is(config.metricsBindAddress, undefined);
+  t.deepEqual(config.healthzBindAddress, { host: '::1', port: 9000 });
   t.is(config.logLevel, 'debug');
 });
 
@@ -139,6 +145,10 @@ const BAD: [string, string][] = [
     'capacities: {flows4: 1000}\n',
     ':5:22: document 1: capacities.flows4: 1000: expected a power of two from 1024 to 16777216',
   ],
+  [
+    'metricsBindAddress: localhost:80\n',
+    ':5:21: document 1: metricsBindAddress: "localhost:80": is no address with a port; expected one such as 127.0.0.1:10249, [::]:10249 or ""',
+  ],
   ['cpu: 1.5\n', ':5:6: document 1: cpu: 1.5: expected a whole number from 0 to 4095'],
   [
     'nodeName: no\n',
@@ -158,6 +168,19 @@ for (const [more, line] of BAD) {
     t.is(error.message, `${FILE}${line}`);
   });
 }
+
+test('config: the source is a folder or an API server, and exactly one of them', (t) => {
+  const withSource = (source: string) => parseConfig(HEAD.replace(/source:.*/s, source), FILE, 'n');
+  t.deepEqual(withSource('source: {kubernetes: {}}\n').source, {
+    kubernetes: { kubeconfig: undefined },
+  });
+  t.deepEqual(withSource('source: {kubernetes: {kubeconfig: k}}\n').source, {
+    kubernetes: { kubeconfig: '/etc/sluice/k' },
+  });
+  for (const source of ['source: {}\n', 'source: {files: a, kubernetes: {}}\n']) {
+    t.throws(() => withSource(source), { message: /expected either files or kubernetes/ });
+  }
+});
 
 test('config: two mistakes are two lines', (t) => {
   const error = t.throws(() => parse('cpu: x\nfoo: 1\n'));
@@ -181,6 +204,7 @@ test('config: the reference names every key with its type and default', (t) => {
   for (const key of [
     'nodeName',
     'source.files',
+    'source.kubernetes.kubeconfig',
     'trunk.kind',
     'uplinks[].mode',
     'capacities.flows4',
@@ -190,4 +214,9 @@ test('config: the reference names every key with its type and default', (t) => {
   }
   t.regex(text, /trunk\.kind +auto\|xdp\|packet +default auto/);
   t.regex(text, /capacities\.flows6 +rows +default 65536/);
+});
+
+test('config: a node name with dots pins where dots are allowed', (t) => {
+  const { pinDir } = parse('nodeName: node-1.example.com\n');
+  t.is(pinDir, '/sys/fs/bpf/sluice/node-1_example_com');
 });

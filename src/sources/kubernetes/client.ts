@@ -1,0 +1,108 @@
+/**
+ * GET requests to an API server over connections that are kept.
+ *
+ * Answers of any status are returned, not thrown; what is thrown is a connection that failed.
+ */
+import { Agent, request } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import type { Connection, Credentials } from './connection.js';
+
+export interface Reply {
+  readonly status: number;
+  /** What the server asked us to wait, ms; 0 when it did not. */
+  readonly retryAfterMs: number;
+  /** UTF-8 text in pieces. Read it or destroy it. */
+  readonly body: IncomingMessage;
+}
+
+export interface Client {
+  /** @param path  absolute path and query */
+  get(path: string, signal: AbortSignal): Promise<Reply>;
+  close(): void;
+}
+
+/** Largest text of one answer or one line of a watch, UTF-16 units; objects are below 2 MiB. */
+const TEXT_MAX = 1 << 28;
+const LINE_MAX = 1 << 24;
+
+function send(url: URL, options: Parameters<typeof request>[1]): Promise<IncomingMessage> {
+  return new Promise((settle, fail) => {
+    const sent = request(url, options, settle);
+    sent.on('error', fail);
+    sent.end();
+  });
+}
+
+function tlsOptions({ servername, insecure }: Connection, { ca, cert, key }: Credentials) {
+  return {
+    rejectUnauthorized: !insecure,
+    ...(servername === undefined ? {} : { servername }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+export function createClient(connection: Connection): Client {
+  let agent: Agent | undefined;
+  let agentFor = '';
+
+  /** Connections made with other certificates are not used again; what runs on them runs on. */
+  const agentOf = (credentials: Credentials): Agent => {
+    const options = tlsOptions(connection, credentials);
+    const identity = JSON.stringify(options);
+    if (agent && identity === agentFor) return agent;
+    for (const sockets of Object.values(agent?.freeSockets ?? {})) {
+      for (const socket of sockets ?? []) socket.destroy();
+    }
+    agent = new Agent({ keepAlive: true, ...options });
+    agentFor = identity;
+    return agent;
+  };
+
+  return {
+    get: async (path, signal) => {
+      const credentials = await connection.credentials();
+      signal.throwIfAborted();
+      const { token } = credentials;
+      const headers = {
+        accept: 'application/json',
+        'user-agent': 'sluice',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      };
+      const { origin, pathname } = connection.server;
+      const url = new URL(`${origin}${pathname.replace(/\/$/, '')}${path}`);
+      const body = await send(url, { agent: agentOf(credentials), headers, signal });
+      body.setEncoding('utf8');
+      const seconds = Number(body.headers['retry-after'] ?? 0);
+      const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : 0;
+      return { status: body.statusCode ?? 0, retryAfterMs, body };
+    },
+    close: () => {
+      agent?.destroy();
+    },
+  };
+}
+
+/** Read an answer to its end. */
+export async function readText(body: AsyncIterable<string>): Promise<string> {
+  const pieces: string[] = [];
+  let length = 0;
+  for await (const piece of body) {
+    length += piece.length;
+    if (length > TEXT_MAX) throw new Error(`an answer of more than ${TEXT_MAX} characters`);
+    pieces.push(piece);
+  }
+  return pieces.join('');
+}
+
+/** The complete lines of an answer; what follows the last line end was cut and is left out. */
+export async function* readLines(body: AsyncIterable<string>): AsyncGenerator<string, void> {
+  let rest = '';
+  for await (const piece of body) {
+    const lines = `${rest}${piece}`.split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > LINE_MAX) throw new Error(`a line of more than ${LINE_MAX} characters`);
+    for (const line of lines) if (line.trim() !== '') yield line;
+  }
+}

@@ -1,0 +1,35 @@
+/** The source that the configuration asks for. */
+import { join } from 'node:path';
+import type { SourceConfig } from '../config.js';
+import type { Log } from '../log.js';
+import type { SourceEvent } from '../model/events.js';
+import { watchFiles } from './files.js';
+import { inClusterConnection } from './kubernetes/connection.js';
+import { readKubeconfig } from './kubernetes/kubeconfig.js';
+import { watchKubernetes } from './kubernetes/kubernetes.js';
+
+export const SNAPSHOT_FILE = 'cluster.jsonl';
+
+export interface OpenOptions {
+  readonly source: SourceConfig;
+  readonly nodeName: string;
+  /** Where the last known objects are kept; undefined keeps none. */
+  readonly stateDir: string | undefined;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** @throws DataplaneError ERR_SOURCE, ERR_YAML  when the source cannot be opened at all */
+export function openSource(options: OpenOptions): AsyncGenerator<SourceEvent, void> {
+  const { source, nodeName, stateDir, log, signal } = options;
+  if (source.files !== undefined) return watchFiles({ dir: source.files, log, signal });
+  const { kubeconfig } = source.kubernetes;
+  return watchKubernetes({
+    connection:
+      kubeconfig === undefined ? inClusterConnection(process.env) : readKubeconfig(kubeconfig),
+    nodeName,
+    snapshotFile: stateDir === undefined ? undefined : join(stateDir, SNAPSHOT_FILE),
+    log,
+    signal,
+  });
+}
