@@ -2,7 +2,13 @@
  * The lane's loop: one crossing into WebAssembly per turn, one system call per port that the core
  * names, and sleep when there is nothing to do.
  */
-import { CONTROL_BASE, CONTROL_KICK_MASK_OFF, KICK_RX_SHIFT } from '../../assembly/abi.js';
+import {
+  CONTROL_BASE,
+  CONTROL_FLOWS4_LIVE_OFF,
+  CONTROL_FLOWS6_LIVE_OFF,
+  CONTROL_KICK_MASK_OFF,
+  KICK_RX_SHIFT,
+} from '../../assembly/abi.js';
 import * as native from '../native.js';
 import type { Port } from '../port/port.js';
 import type { Core } from './instance.js';
@@ -16,6 +22,8 @@ const DRAIN_MS = 1;
 /** Every slot of the flow tables is visited once in this time. */
 const SWEEP_ROUND_MS = 10_000;
 const SWEEP_EVERY_MS = 100;
+/** Without flows there are deleted slots to reclaim at most, and no hurry. */
+const EMPTY_SWEEP_SHARE = 1 / 16;
 
 export interface LaneLoop {
   readonly core: Core;
@@ -45,7 +53,8 @@ export function runLane(lane: LaneLoop): void {
     const kicks = words.getUint32(CONTROL_BASE + CONTROL_KICK_MASK_OFF, true);
     if (kicks !== 0) kickPorts(ports, kicks);
     if (now - sweptAt >= SWEEP_EVERY_MS) {
-      exports.sweep(now, Math.ceil((sweepSlots * (now - sweptAt)) / SWEEP_EVERY_MS));
+      const share = hasFlows(words) ? 1 : EMPTY_SWEEP_SHARE;
+      exports.sweep(now, Math.ceil((share * sweepSlots * (now - sweptAt)) / SWEEP_EVERY_MS));
       sweptAt = now;
     }
     if (lane.hasMail() && !lane.readMail()) return;
@@ -54,6 +63,11 @@ export function runLane(lane: LaneLoop): void {
     native.poll(fds, draining ? DRAIN_MS : IDLE_MS);
     native.drain(wakeFd);
   }
+}
+
+function hasFlows(words: DataView): boolean {
+  const live4 = words.getUint32(CONTROL_BASE + CONTROL_FLOWS4_LIVE_OFF, true);
+  return live4 !== 0 || words.getUint32(CONTROL_BASE + CONTROL_FLOWS6_LIVE_OFF, true) !== 0;
 }
 
 function kickPorts(ports: readonly Port[], kicks: number): void {
