@@ -1,9 +1,7 @@
 /** Reading and comparing the address part of a row, by family. Addresses come as pointers. */
+import { MAPPED_ADDR4_OFF } from '../mem/addr';
 import { nhFlow4, nhFlow6 } from '../mem/hash';
 import { Row, dstOff, isV4, srcOff } from './row';
-
-/** Where the IPv4 address lies within its mapped form. */
-const MAPPED_ADDR4_OFF: usize = 12;
 
 /** A 16-byte mapped address seen in the width of family F. */
 export function unmapped<F>(addr: usize): usize {

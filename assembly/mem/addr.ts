@@ -7,11 +7,8 @@ import { be64 } from './be';
 /** Second 64-bit word's low half of a mapped address, as loaded little-endian. */
 export const MAPPED_PREFIX: u32 = 0xffff0000;
 
-/** Store IPv4 address `addrBe` at `ptr` in mapped form. */
-export function storeMapped(ptr: usize, addrBe: u32): void {
-  store<u64>(ptr, 0);
-  store<u64>(ptr, ((<u64>addrBe) << 32) | MAPPED_PREFIX, 8);
-}
+/** Where the IPv4 address lies within its mapped form. */
+export const MAPPED_ADDR4_OFF: usize = 12;
 
 /** Zero a cache line: `memory.fill` is a call, and dearer than eight stores. */
 export function clearLine(ptr: usize): void {

@@ -18,6 +18,7 @@ import {
   PKT_F_PARTIAL_CSUM,
   Verdict,
 } from '../abi';
+import { MAPPED_ADDR4_OFF } from '../mem/addr';
 import { be32 } from '../mem/be';
 import { Pkt, drop, send } from '../pkt';
 import { count } from '../table/counters';
@@ -46,8 +47,6 @@ import {
 
 /** Of what we make ourselves (IANA ip-parameters, default TTL). */
 const TTL: u8 = 64;
-/** Where the IPv4 address lies within its mapped form. */
-const MAPPED_ADDR4_OFF: usize = 12;
 /** An ICMPv6 error fits the smallest MTU there is, 1280 (RFC 4443 2.4 c). */
 const ICMPV6_QUOTE_MAX: u32 = 1280 - IPV6_HLEN - ICMPV6_HLEN;
 
