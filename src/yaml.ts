@@ -28,12 +28,16 @@ export interface YamlDocument {
 const TIMESTAMP_TAG = 'tag:yaml.org,2002:timestamp';
 /** The exponent form of the yaml package takes `e0` for a number; interfaces have such names. */
 const EXPONENT_NUMBER = /^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$|^[-+]?\.\d[\d_]*[eE][-+]?\d+$/;
+/** Its plain form takes a lone dot for one; that is a folder. A number has a digit. */
+const PLAIN_NUMBER = /^[-+]?\d[\d_]*\.[\d_]*$|^[-+]?\.\d[\d_]*$/;
 
 /** Scalars of YAML 1.1 less those that Go leaves as text. */
 function goTags(tags: Tags): Tags {
   return tags.flatMap<Tags[number]>((tag) => {
     if (typeof tag === 'string') return [tag];
     if (tag.tag === TIMESTAMP_TAG || tag.format === 'TIME') return [];
+    const { test } = tag as ScalarTag;
+    if (test?.test('.') === true) return [{ ...(tag as ScalarTag), test: PLAIN_NUMBER }];
     return tag.format === 'EXP' ? [{ ...(tag as ScalarTag), test: EXPONENT_NUMBER }] : [tag];
   });
 }
