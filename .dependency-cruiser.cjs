@@ -13,8 +13,10 @@ const CORE_LAYERS = {
   pkt: ['abi', 'mem', 'wire'],
   flow: ['abi', 'mem', 'wire', 'table'],
   io: ['abi', 'mem', 'wire', 'table', 'pkt'],
-  stage: ['abi', 'mem', 'wire', 'table', 'tables', 'pkt', 'flow'],
-  delta: ['abi', 'mem', 'table', 'tables'],
+  balance: ['abi', 'mem', 'table', 'tables', 'pkt'],
+  answer: ['abi', 'mem', 'wire', 'table', 'tables', 'pkt'],
+  stage: ['abi', 'mem', 'wire', 'table', 'tables', 'pkt', 'flow', 'balance', 'answer'],
+  delta: ['abi', 'mem', 'table', 'tables', 'flow', 'balance'],
   engine: ['abi', 'mem', 'wire', 'table', 'tables', 'pkt', 'flow', 'io', 'stage'],
 };
 

@@ -93,7 +93,7 @@ export default defineConfig(
     rules: { 'max-lines': 'off' },
   },
   {
-    files: ['assembly/flow/tcp-state.ts'],
+    files: ['assembly/flow/{tcp-state,sctp-state,timeouts}.ts', 'assembly/wire/crc32c.ts'],
     rules: { 'no-restricted-syntax': ['error', ...noAllocation, onlyStaticArrays] },
   },
 );

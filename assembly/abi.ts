@@ -10,7 +10,7 @@
  */
 
 /** Raised whenever an export, a region or a row changes its meaning. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 // ---- Fixed part of linear memory ------------------------------------------------------
 //
@@ -68,8 +68,8 @@ export const CONTROL_NODE_ADDR4_OFF = 112;
 export const CONTROL_NODE_ADDR6_OFF = 128;
 /** u32: bit i set = port i has something for the kernel, kick it. */
 export const CONTROL_KICK_MASK_OFF = 144;
-/** u32: rotating seed of SNAT port selection. */
-export const CONTROL_PORT_SEED_OFF = 148;
+/** u32: counts the random numbers drawn. */
+export const CONTROL_RANDOM_OFF = 148;
 /** u32: row index where the next sweep begins. */
 export const CONTROL_SWEEP4_OFF = 152;
 export const CONTROL_SWEEP6_OFF = 156;
@@ -89,6 +89,44 @@ export const CONTROL_PICK_SEED_OFF = 180;
  * turn writes it, every packet in the kernel reads those.
  */
 export const CONTROL_HEARTBEAT_NS_OFF = 184;
+/** u32 POLICY_F_*: what is masqueraded, and who counts as a pod. */
+export const CONTROL_POLICY_FLAGS_OFF = 192;
+/** u32: not 0 = a frame is being traced: stages decide but leave nothing behind. */
+export const CONTROL_TRACE_OFF = 196;
+/** u32: tokens left to answer with ICMP errors of our own, and when they were last filled up. */
+export const CONTROL_ERROR_TOKENS_OFF = 200;
+export const CONTROL_ERROR_FILLED_MS_OFF = 204;
+/** The pod ranges of POLICY_F_PODS_IN_RANGE: 16 bytes address, 16 bytes mask, IPv4 then IPv6. */
+export const CONTROL_POD_RANGE4_OFF = 208;
+export const CONTROL_POD_RANGE6_OFF = 240;
+/**
+ * 16 bytes each: what the host's own traffic to itself through a service seems to come from, so
+ * that the answer comes back by the trunk.
+ */
+export const CONTROL_HOST_ALIAS4_OFF = 272;
+export const CONTROL_HOST_ALIAS6_OFF = 288;
+/** TIMEOUT_COUNT u32 milliseconds: by TcpState, then UDP, then UDP that was answered. */
+export const CONTROL_TIMEOUTS_OFF = 304;
+export const TIMEOUT_UDP = 10;
+export const TIMEOUT_UDP_STREAM = 11;
+export const TIMEOUT_COUNT = 12;
+/** u32: row index where the next sweep of AFFINITY, and of FRAGMENTS, begins. */
+export const CONTROL_SWEEP_AFFINITY_OFF = 352;
+export const CONTROL_SWEEP_FRAGMENTS_OFF = 356;
+/** u32: not 0 = affinities may name what is gone: the end of the batch looks through them. */
+export const CONTROL_AFFINITY_STALE_OFF = 360;
+/** u32: frames that wait for the first fragment of their datagram. */
+export const CONTROL_FRAGMENTS_HELD_OFF = 364;
+
+/** Everything to a ClusterIP is masqueraded (masqueradeAll). */
+export const POLICY_F_MASQUERADE_ALL = 1;
+/** A pod is who comes by a link with LINK_F_POD. */
+export const POLICY_F_PODS_BY_LINK = 2;
+/** A pod is whose address lies in the pod range of its family. */
+export const POLICY_F_PODS_IN_RANGE4 = 4;
+export const POLICY_F_PODS_IN_RANGE6 = 8;
+/** Flows of a backend that was removed are reset (TCP) instead of left alone. */
+export const POLICY_F_RESET_REMOVED = 16;
 
 export const CONTROL_F_OFFLOAD = 1;
 
@@ -120,10 +158,14 @@ export enum RegionId {
   MAGLEV = 10,
   ROUTES = 11,
   PREFIXES = 12,
-  FREE = 13,
-  UMEM = 14,
+  RANGES = 13,
+  AFFINITY = 14,
+  FRAGMENTS = 15,
+  FLOW_HEADS = 16,
+  FREE = 17,
+  UMEM = 18,
 }
-export const REGION_COUNT = 15;
+export const REGION_COUNT = 19;
 
 // ---- CAPS: u32 words, the argument of `layout` ----------------------------------------
 
@@ -140,6 +182,10 @@ export const CAPS_ROUTES_OFF = 36;
 export const CAPS_FRAMES_OFF = 40;
 /** Bytes of one UMEM frame, a power of two (AF_XDP takes 2048 or 4096). */
 export const CAPS_FRAME_SIZE_OFF = 44;
+export const CAPS_RANGES_OFF = 48;
+export const CAPS_AFFINITY_OFF = 52;
+/** Datagrams whose fragments are followed at a time. */
+export const CAPS_FRAGMENTS_OFF = 56;
 
 // ---- COUNTERS: u64 words --------------------------------------------------------------
 // Words 0..511 belong to the lane, 512..1023 to the kernel programs.
@@ -167,8 +213,24 @@ export enum LaneCounter {
   BURSTS = 13,
   DELTAS = 14,
   PORT_CLASHES = 15,
-  /** Packets to services without a backend, answered by reset or port unreachable. */
+  /** Packets to services without a backend, answered by port unreachable. */
   REJECTED = 16,
+  /** Flows forgotten because their backend or their frontend changed. */
+  FLOWS_PURGED = 17,
+  /** TCP segments of a removed backend's flows, answered by a reset. */
+  RESETS = 18,
+  /** New flows whose backend an affinity chose. */
+  AFFINITY_HITS = 19,
+  /** New flows whose affinity found no room. */
+  AFFINITY_FULL = 20,
+  /** ICMP and ICMPv6 errors translated. */
+  ICMP_ERRORS_TRANSLATED = 21,
+  /** ICMP and ICMPv6 errors of our own that the rate limit swallowed. */
+  ICMP_ERRORS_LIMITED = 22,
+  /** Fragments translated by what the first one of their datagram said. */
+  FRAGMENTS_FOLLOWED = 23,
+  /** Fragments that waited for the first one. */
+  FRAGMENTS_HELD = 24,
 }
 
 /**
@@ -201,6 +263,8 @@ export enum Verdict {
   PUNT = 2,
   /** Discard; `drop` says why. */
   DROP = 3,
+  /** A stage keeps the frame for later. */
+  HOLD = 4,
 }
 
 /** Why a frame was discarded. The counter and the metric carry the same name. */
@@ -239,15 +303,36 @@ export enum Drop {
   NO_FREE_PORT = 31,
   TCP_INVALID_STATE = 32,
   FRAGMENT_OF_SERVICE = 33,
+  /** To an address of the service range that no service has. */
+  SERVICE_ADDRESS_UNKNOWN = 34,
   TX_RING_FULL = 35,
   NO_TX_PORT = 36,
   GSO_ON_XDP = 37,
   ND_NOT_FOR_US = 38,
   MULTICAST = 39,
   BAD_RX_DESCRIPTOR = 40,
+  /** Outside of loadBalancerSourceRanges. */
+  SOURCE_NOT_IN_RANGE = 41,
   SERVICE_PORT_UNKNOWN = 42,
+  /** Traffic policy Local, and the endpoints are elsewhere. */
+  NO_LOCAL_BACKEND = 43,
+  /** An answer to this would be an error about an error, or too many of them. */
+  ERROR_NOT_ANSWERED = 44,
+  /** The first fragment did not come in time. */
+  FRAGMENT_TIMEOUT = 45,
+  /** More fragments wait than there is room for. */
+  FRAGMENTS_FULL = 46,
+  SHORT_SCTP = 47,
+  SCTP_INVALID_STATE = 48,
+  /** Larger than the way out takes, and may not be fragmented. */
+  PACKET_TOO_BIG = 49,
+  TTL_EXCEEDED = 50,
+  /** A fragment came before the first one of its datagram, where none can be kept. */
+  FRAGMENT_BEFORE_FIRST = 51,
+  /** To 127/8, from anybody but the host itself. */
+  MARTIAN_DESTINATION = 52,
 }
-export const DROP_COUNT = 43;
+export const DROP_COUNT = 53;
 
 // ---- Links and routes -----------------------------------------------------------------
 
@@ -303,7 +388,7 @@ export const LINK_SIZE = 64;
 export const LINK_KIND_OFF = 4; // u8 LinkKind
 /** u8: index of the I/O port that reaches the link directly, plus 1; 0 = through the trunk. */
 export const LINK_PORT_OFF = 5;
-export const LINK_FLAGS_OFF = 6; // u8
+export const LINK_FLAGS_OFF = 6; // u8 LINK_F_*
 export const LINK_KEY_OFF = 8; // u64: ifindex
 export const LINK_KEY_SIZE = 8;
 export const LINK_ADDR4_OFF = 16; // 4 bytes, network order; 0 = none
@@ -312,9 +397,15 @@ export const LINK_ADDR6_OFF = 24; // 16 bytes; all 0 = none
 export const LINK_MAC_OFF = 40; // 6 bytes: the far end (pod's eth0)
 export const LINK_OWN_MAC_OFF = 46; // 6 bytes: our end
 
+/** Who comes by this link is a pod, for POLICY_F_PODS_BY_LINK. */
+export const LINK_F_POD = 1;
+
 // FRONTEND, keyed by (address, port, protocol).
 export const FRONTEND_SIZE = 32;
-export const FRONTEND_SERVICE_OFF = 4; // u32: row of SERVICES
+/** u32: low 24 bits a row of SERVICES, high 8 bits the FrontendKind. */
+export const FRONTEND_SERVICE_OFF = 4;
+export const FRONTEND_SERVICE_MASK = 0xffffff;
+export const FRONTEND_KIND_OFF = 7; // u8
 export const FRONTEND_KEY_OFF = 8;
 export const FRONTEND_KEY_SIZE = 24;
 export const FRONTEND_ADDR_OFF = 8; // 16 bytes, IPv4 mapped
@@ -324,17 +415,65 @@ export const FRONTEND_PROTO_OFF = 26; // u8
 /** Port 0, protocol 0: the address is a service address whatever the port. */
 export const FRONTEND_ANY_PORT = 0;
 
-// SERVICE, by index.
-export const SERVICE_SIZE = 32;
+/** What an address and port are to a service. */
+export enum FrontendKind {
+  /** The address is a service's; this port of it is not. */
+  NONE = 0,
+  CLUSTER_IP = 1,
+  NODE_PORT = 2,
+  EXTERNAL_IP = 3,
+  /** Only here source ranges count. */
+  LOAD_BALANCER = 4,
+}
+
+// SERVICE, by index. Its backends are one run of SETS that serves both traffic policies:
+//
+//   first          first + clusterFirst     first + localCount
+//   | local only   | local and cluster      | cluster only          |
+//   `------------- Local set --------------'
+//                  `------------------ Cluster set -----------------'
+export const SERVICE_SIZE = 64;
 export const SERVICE_FLAGS_OFF = 0; // u32 SERVICE_F_*
 export const SERVICE_SET_OFF = 4; // u32: first entry in SETS
-export const SERVICE_SET_COUNT_OFF = 8; // u32
-export const SERVICE_MAGLEV_OFF = 12; // u32: first entry in MAGLEV
-export const SERVICE_MAGLEV_COUNT_OFF = 16; // u32: table size M, a prime
+export const SERVICE_LOCAL_COUNT_OFF = 8; // u32: entries of the Local set, from the first on
+export const SERVICE_CLUSTER_FIRST_OFF = 12; // u32: where the Cluster set begins, from the first on
+export const SERVICE_CLUSTER_COUNT_OFF = 16; // u32
 export const SERVICE_ID_OFF = 20; // u32: stable identity, a hash of namespace/name:port
+/** u32: first entry in MAGLEV, of the Cluster set's table; its size M, a prime, 0 = none. */
+export const SERVICE_MAGLEV_OFF = 24;
+export const SERVICE_MAGLEV_COUNT_OFF = 28;
+export const SERVICE_LOCAL_MAGLEV_OFF = 32;
+export const SERVICE_LOCAL_MAGLEV_COUNT_OFF = 36;
+export const SERVICE_AFFINITY_SEC_OFF = 40; // u32: 0 = no session affinity
+export const SERVICE_RANGES_OFF = 44; // u32: first entry in RANGES
+export const SERVICE_RANGES_COUNT_OFF = 48; // u32: 0 = from everywhere
+/** u32: the lane's, for SERVICE_F_ROUND_ROBIN. */
+export const SERVICE_CURSOR_OFF = 52;
 
-/** There are endpoints, but none that this node may use: silence instead of a rejection. */
-export const SERVICE_F_SILENT = 1;
+/** internalTrafficPolicy Local: the ClusterIP leads to the Local set. */
+export const SERVICE_F_INTERNAL_LOCAL = 1;
+/** externalTrafficPolicy Local: from outside, external frontends lead to the Local set. */
+export const SERVICE_F_EXTERNAL_LOCAL = 2;
+/** There are usable endpoints somewhere: an empty set is met with silence, not with a rejection. */
+export const SERVICE_F_HAS_ANY = 4;
+/** A node address lies in the source ranges: the load-balancer address may speak to itself. */
+export const SERVICE_F_SELF_IN_RANGE = 8;
+/** In turn, instead of at random. */
+export const SERVICE_F_ROUND_ROBIN = 16;
+
+// RANGES: sources a load-balancer address may be reached from.
+export const RANGE_SIZE = 32;
+export const RANGE_ADDR_OFF = 0; // 16 bytes, IPv4 mapped
+export const RANGE_MASK_OFF = 16; // 16 bytes
+
+// AFFINITY, keyed by (client address, row of SERVICES): which backend a client had last.
+export const AFFINITY_SIZE = 48;
+export const AFFINITY_BACKEND_OFF = 4; // u32: row of BACKENDS
+export const AFFINITY_KEY_OFF = 8;
+export const AFFINITY_KEY_SIZE = 24;
+export const AFFINITY_SERVICE_OFF = 24; // u32
+export const AFFINITY_SEEN_MS_OFF = 32; // u32: monotonic, wraps
+export const AFFINITY_POSITION_OFF = 36; // u32: where in the service's run the backend was last
 
 // BACKEND, by index.
 export const BACKEND_SIZE = 32;
@@ -348,10 +487,33 @@ export const BACKEND_WEIGHT_OFF = 24; // u32
 export const SET_ENTRY_SIZE = 4;
 export const MAGLEV_ENTRY_SIZE = 2;
 
+// FRAGMENT, keyed by the datagram (RFC 791 3.2, RFC 8200 4.5): what its first fragment has told.
+export const FRAGMENT_SIZE = 64;
+export const FRAGMENT_STATE_OFF = 0; // u32 RowState
+export const FRAGMENT_ID_OFF = 4; // u32 identification, as it lies in the packet
+export const FRAGMENT_SRC_OFF = 8; // 16 bytes, IPv4 mapped
+export const FRAGMENT_DST_OFF = 24; // 16 bytes
+export const FRAGMENT_PROTO_OFF = 40; // u8
+/** u8: what the first fragment has told, FRAGMENT_UNKNOWN before it was here. */
+export const FRAGMENT_KNOWN_OFF = 41;
+export const FRAGMENT_UNKNOWN = 0;
+/** FRAGMENT_PORTS are its ports. */
+export const FRAGMENT_HAS_PORTS = 1;
+/** It belongs to nothing that a flow row can describe. */
+export const FRAGMENT_HAS_NONE = 2;
+/** u8: frames that wait. */
+export const FRAGMENT_WAITING_COUNT_OFF = 42;
+export const FRAGMENT_IN_IFINDEX_OFF = 44; // u32
+export const FRAGMENT_PORTS_OFF = 48; // u32 as FLOW_PORTS
+export const FRAGMENT_SEEN_MS_OFF = 52; // u32: monotonic, wraps
+/** u32: UMEM offset + 1 of the frame that waits longest; 0 = none waits. */
+export const FRAGMENT_WAITING_OFF = 56;
+export const FRAGMENT_LAST_WAITING_OFF = 60; // u32: UMEM offset + 1 of the one that came last
+
 // ROUTE, keyed by (masked address, prefix length).
 export const ROUTE_SIZE = 64;
 export const ROUTE_ACTION_OFF = 4; // u8 Action
-export const ROUTE_FLAGS_OFF = 5; // u8
+export const ROUTE_FLAGS_OFF = 5; // u8 ROUTE_F_*
 export const ROUTE_KEY_OFF = 8;
 export const ROUTE_KEY_SIZE = 24;
 export const ROUTE_ADDR_OFF = 8; // 16 bytes, IPv4 mapped
@@ -361,6 +523,11 @@ export const ROUTE_IFINDEX_OFF = 32; // u32
 export const ROUTE_DST_MAC_OFF = 36;
 export const ROUTE_SRC_MAC_OFF = 42;
 export const ROUTE_MTU_OFF = 48; // u32; 0 = the link's
+
+/** The host's own address: who speaks with it is the node. */
+export const ROUTE_F_OWN = 1;
+/** Of the service range: what no frontend has taken goes nowhere. */
+export const ROUTE_F_SERVICE = 2;
 
 // PREFIXES: for each of 129 prefix lengths, u32 how many routes have it; then the present
 // lengths, longest first, as u8, ended by PREFIX_NONE.
@@ -376,9 +543,9 @@ export const PREFIX_NONE = 255;
 //   +--------+--------+---+---+---+---+--------+--------+--------+---------+---------+----+----+
 //   | seq    | ports  |prt|scp|act|flg| inIf   | outIf  |newPorts| dstMac  | srcMac  |aDlt|pDlt|
 //   +--------+--------+---+---+---+---+--------+--------+--------+---------+---------+----+----+
-//   | src 40 | dst 44 | newSrc 48 | newDst 52 | spare 56..63 |
+//   | src 40 | dst 44 | newSrc 48 | newDst 52 | mtu 56 | spare 58..63 |
 //
-//  IPv6 row, 128 bytes: the same head; src 40, dst 56, newSrc 72, newDst 88, spare 104..127
+//  IPv6 row, 128 bytes: the same head; src 40, dst 56, newSrc 72, newDst 88, mtu 104, spare
 //
 // `seq` is a sequence lock: 0 never used, odd being written or deleted, even (not 0) valid.
 // Readers take it first and again after copying the action.
@@ -402,12 +569,15 @@ export const FLOW4_SRC_OFF = 40;
 export const FLOW4_DST_OFF = 44;
 export const FLOW4_NEW_SRC_OFF = 48;
 export const FLOW4_NEW_DST_OFF = 52;
+/** u16: longest IP packet the way out takes; 0 = no need to look. */
+export const FLOW4_MTU_OFF = 56;
 export const FLOW4_SIZE = 64;
 export const FLOW4_SHIFT = 6;
 export const FLOW6_SRC_OFF = 40;
 export const FLOW6_DST_OFF = 56;
 export const FLOW6_NEW_SRC_OFF = 72;
 export const FLOW6_NEW_DST_OFF = 88;
+export const FLOW6_MTU_OFF = 104;
 export const FLOW6_SIZE = 128;
 export const FLOW6_SHIFT = 7;
 
@@ -417,6 +587,11 @@ export const FLOW_F_NAT = 1;
 export const FLOW_F_MACS = 2;
 /** The row of the reply direction. */
 export const FLOW_F_REPLY = 4;
+/**
+ * With Action.HOST: through the trunk, not where the packet is. Its source is then an address of
+ * the host itself, which the host takes from there only.
+ */
+export const FLOW_F_TRUNK = 8;
 
 /** Slots examined from the hashed one on, cyclically, before a key is called absent. */
 export const FLOW_PROBE_MAX = 16;
@@ -432,14 +607,21 @@ export const TALLY_LANE_BYTES_OFF = 32; // u64, lane
 export const TALLY_LANE_SEEN_MS_OFF = 40; // u32, lane: monotonic, wraps
 export const TALLY_CREATED_MS_OFF = 44; // u32, lane
 export const TALLY_PARTNER_OFF = 48; // u32: row of the other direction
-export const TALLY_STATE_OFF = 52; // u8 TcpState (kept in the original direction)
+/** u8: TcpState or SctpState, as the row's protocol says (kept in the original direction). */
+export const TALLY_STATE_OFF = 52;
 export const TALLY_FLAGS_OFF = 53; // u8 TALLY_F_*
-export const TALLY_SERVICE_ID_OFF = 56; // u32
-export const TALLY_BACKEND_ID_OFF = 60; // u32
+export const TALLY_SERVICE_ID_OFF = 56; // u32, in the original direction
+export const TALLY_BACKEND_ID_OFF = 60; // u32, in the original direction
+// In the reply direction the same words chain the flows of a backend (FLOW_HEADS): index + 1 of
+// the next and the previous reply row, 0 = none.
+export const TALLY_NEXT_OFF = 56; // u32
+export const TALLY_PREVIOUS_OFF = 60; // u32
 
 export const TALLY_F_REPLY = 1;
 /** A packet of the reply direction has been seen by the lane. */
 export const TALLY_F_SEEN_REPLY = 2;
+/** Its backend was removed: whoever speaks next is reset. */
+export const TALLY_F_RESET = 4;
 
 /** RFC 9293 states as connection tracking sees them from the middle. */
 export enum TcpState {
@@ -453,6 +635,25 @@ export enum TcpState {
   TIME_WAIT = 7,
   CLOSE = 8,
   SYN_SENT2 = 9,
+}
+
+/** RFC 9260 states as connection tracking sees them from the middle. */
+export enum SctpState {
+  NONE = 0,
+  /** Aborted, or shut down to the end. */
+  CLOSED = 1,
+  /** INIT was sent. */
+  COOKIE_WAIT = 2,
+  COOKIE_ECHOED = 3,
+  ESTABLISHED = 4,
+  /** SHUTDOWN came from who opened the association. */
+  SHUTDOWN_SENT = 5,
+  /** SHUTDOWN came from the other end. */
+  SHUTDOWN_RECD = 6,
+  SHUTDOWN_ACK_SENT = 7,
+  /** Begins with a HEARTBEAT: a path of an association that was opened elsewhere. */
+  HEARTBEAT_SENT = 8,
+  HEARTBEAT_ACKED = 9,
 }
 
 // ---- IP protocol numbers (IANA) that rows and deltas carry ----------------------------
@@ -486,6 +687,18 @@ export enum TableId {
   ROUTE = 7,
   /** Payload: node address v4 (16 bytes, mapped), node address v6 (16 bytes). */
   NODE = 8,
+  /** `idx` = first entry, `count` entries of RANGES in the payload. */
+  RANGE = 9,
+  /**
+   * Payload, as CONTROL has it: u32 POLICY_F_*, 12 bytes 0, then from byte 16 on the pod range v4
+   * (address, mask), the pod range v6, and both host aliases.
+   */
+  POLICY = 10,
+  /**
+   * Forget flows of a backend that a service has lost. Payload: u32 service id, u32 backend id,
+   * u8 protocol.
+   */
+  PURGE = 11,
 }
 
 export const DELTA_SIZE = 128;
@@ -568,7 +781,7 @@ export const FRAME_HEADROOM = 256;
 
 // ---- Pkt: one frame in flight ---------------------------------------------------------
 
-export const PKT_SIZE = 128;
+export const PKT_SIZE = 160;
 export const PKT_FRAME_OFF = 0; // u32 linear address of the Ethernet header
 export const PKT_LEN_OFF = 4; // u32 frame bytes
 export const PKT_IN_IFINDEX_OFF = 8; // u32
@@ -595,7 +808,28 @@ export const PKT_NEW_DST_OFF = 104; // 16 bytes
 export const PKT_NEW_PORTS_OFF = 120; // u32
 /** u32 address of the next hop's two MACs, destination first; 0 = the kernel knows them. */
 export const PKT_MACS_OFF = 124;
+export const PKT_FRONTEND_OFF = 128; // u8 FrontendKind
+export const PKT_ORIGIN_OFF = 129; // u8 Origin
+/** u8: not 0 = the flow is to be masqueraded. */
+export const PKT_MASQUERADE_OFF = 130;
+/** u8: not 0 = the service says no, and aloud. */
+export const PKT_REJECTED_OFF = 131;
+/** u32: FRAGMENTS row of the datagram; 0 = none. */
+export const PKT_DATAGRAM_OFF = 132;
+/** u32: identification of the datagram a fragment is of, as it lies in the packet. */
+export const PKT_FRAGMENT_ID_OFF = 136;
+/** u32: address of the ROUTE row; 0 = none was asked for. */
+export const PKT_ROUTE_OFF = 140;
+/** u16: bit t set = an SCTP chunk of type t begins the packet, or follows one that does. */
+export const PKT_SCTP_CHUNKS_OFF = 144;
 export const PKT_NO_SERVICE = 0xffffffff;
+
+/** Who sent a packet, as kube-proxy tells them apart. */
+export enum Origin {
+  OUTSIDE = 0,
+  POD = 1,
+  NODE = 2,
+}
 
 export const PKT_F_IPV4 = 1;
 export const PKT_F_IPV6 = 2;

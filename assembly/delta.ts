@@ -5,9 +5,13 @@
 import {
   BACKEND_ID_OFF,
   BACKEND_SIZE,
+  BACKEND_WEIGHT_OFF,
   CONTROL_BASE,
   CONTROL_EPOCH_OFF,
   CONTROL_NODE_ADDR4_OFF,
+  CONTROL_POD_RANGE4_OFF,
+  CONTROL_POLICY_FLAGS_OFF,
+  CONTROL_TIMEOUTS_OFF,
   DELTA_BASE,
   DELTA_BYTES,
   DELTA_COUNT_OFF,
@@ -19,29 +23,36 @@ import {
   DELTA_SIZE,
   DELTA_TABLE_OFF,
   DeltaError,
+  FRONTEND_ADDR_OFF,
+  FRONTEND_PORT_OFF,
+  FRONTEND_PROTO_OFF,
+  FRONTEND_SERVICE_MASK,
   FRONTEND_SERVICE_OFF,
   FRONTEND_SIZE,
+  IPPROTO_UDP,
   LINK_SIZE,
   LaneCounter,
   Op,
+  RANGE_SIZE,
   ROUTE_PREFIX_LEN_OFF,
   ROUTE_SIZE,
   RegionId,
   SCRATCH_BASE,
   SCRATCH_BYTES,
-  SERVICE_MAGLEV_COUNT_OFF,
-  SERVICE_MAGLEV_OFF,
-  SERVICE_SET_COUNT_OFF,
-  SERVICE_SET_OFF,
   SERVICE_SIZE,
   SET_ENTRY_SIZE,
   TableId,
 } from './abi';
+import { dropStaleAffinity, staleAffinity } from './balance/affinity';
+import { Service } from './balance/rows';
+import { purgeBackend, purgeUntranslated } from './flow/purge';
+import { V4, V6 } from './flow/row';
+import { isMapped } from './mem/addr';
 import { regionBase, regionCapacity } from './mem/region';
 import { count } from './table/counters';
 import { WORDS_1, WORDS_3, tableDelete, tablePut } from './table/hash-table';
 import { lpmDelete, lpmPut } from './table/lpm';
-import { MAGLEV_SCRATCH_SIZE, maglevBuild } from './table/maglev';
+import { MAGLEV_MEMBER_SIZE, MAGLEV_SCRATCH_SIZE, maglevBuild } from './table/maglev';
 
 /** A keyed row's image begins behind its state word. */
 const IMAGE_OFF: usize = 4;
@@ -51,6 +62,10 @@ const SET_ENTRIES_MAX: u32 = DELTA_PAYLOAD_SIZE / SET_ENTRY_SIZE;
 const SCRATCH_HALF: u32 = SCRATCH_BYTES >> 1;
 /** Two 16-byte addresses, v4 then v6, as CONTROL has them. */
 const NODE_ADDRS_SIZE: u32 = 32;
+const RANGES_MAX: u32 = DELTA_PAYLOAD_SIZE / RANGE_SIZE;
+/** Behind the flags of a POLICY record: what CONTROL holds from the pod ranges on. */
+const POLICY_RANGES_AT: usize = 16;
+const POLICY_RANGES_SIZE: u32 = CONTROL_TIMEOUTS_OFF - CONTROL_POD_RANGE4_OFF;
 
 if (LINK_SIZE - 4 > DELTA_PAYLOAD_SIZE || ROUTE_SIZE - 4 > DELTA_PAYLOAD_SIZE)
   ERROR('a row outgrew its delta');
@@ -69,6 +84,7 @@ export function applyDelta(records: u32): u32 {
     store<u32>(record, result, DELTA_RESULT_OFF);
     if (result == DeltaError.NONE) applied++;
   }
+  dropStaleAffinity();
   count(LaneCounter.DELTAS, applied);
   const epoch: usize = CONTROL_BASE + CONTROL_EPOCH_OFF;
   store<u32>(epoch, load<u32>(epoch) + 1);
@@ -85,13 +101,11 @@ function applyRecord(record: usize): DeltaError {
     case TableId.LINK:
       return keyed(RegionId.LINKS, WORDS_1, image, LINK_SIZE, remove);
     case TableId.FRONTEND:
-      if (!remove && !frontendFits(image)) return DeltaError.OUT_OF_RANGE;
-      return keyed(RegionId.FRONTENDS, WORDS_3, image, FRONTEND_SIZE, remove);
+      return applyFrontend(image, remove);
     case TableId.ROUTE:
       return applyRoute(image, remove);
     case TableId.SERVICE:
-      if (!remove && !serviceFits(image)) return DeltaError.OUT_OF_RANGE;
-      return indexed(RegionId.SERVICES, SERVICE_SIZE, idx, image, remove);
+      return applyService(idx, image, remove);
     case TableId.BACKEND:
       return indexed(RegionId.BACKENDS, BACKEND_SIZE, idx, image, remove);
     case TableId.SET:
@@ -100,6 +114,19 @@ function applyRecord(record: usize): DeltaError {
       return applyMaglev(idx, load<u32>(record, DELTA_COUNT_OFF), image, remove);
     case TableId.NODE:
       memory.copy(CONTROL_BASE + CONTROL_NODE_ADDR4_OFF, image, NODE_ADDRS_SIZE);
+      return DeltaError.NONE;
+    case TableId.RANGE:
+      return applyRanges(idx, load<u32>(record, DELTA_COUNT_OFF), image, remove);
+    case TableId.POLICY:
+      store<u32>(CONTROL_BASE + CONTROL_POLICY_FLAGS_OFF, load<u32>(image));
+      memory.copy(
+        CONTROL_BASE + CONTROL_POD_RANGE4_OFF,
+        image + POLICY_RANGES_AT,
+        POLICY_RANGES_SIZE,
+      );
+      return DeltaError.NONE;
+    case TableId.PURGE:
+      purge(load<u32>(image), load<u32>(image, 4), load<u8>(image, 8));
       return DeltaError.NONE;
     default:
       return DeltaError.UNKNOWN_TABLE;
@@ -148,22 +175,49 @@ function inRange(region: RegionId, first: u32, n: u32): bool {
 
 /** Stages follow a row's indices unchecked: none may lead out of its table. */
 function serviceFits(row: usize): bool {
+  const service = Service.at(row);
   return (
-    inRange(
-      RegionId.SETS,
-      load<u32>(row, SERVICE_SET_OFF),
-      load<u32>(row, SERVICE_SET_COUNT_OFF),
-    ) &&
-    inRange(
-      RegionId.MAGLEV,
-      load<u32>(row, SERVICE_MAGLEV_OFF),
-      load<u32>(row, SERVICE_MAGLEV_COUNT_OFF),
-    )
+    inRange(RegionId.SETS, service.run, service.count(true)) &&
+    inRange(RegionId.SETS, service.run + service.first(false), service.count(false)) &&
+    service.first(false) <= regionCapacity(RegionId.SETS) &&
+    inRange(RegionId.MAGLEV, service.maglev(false), service.maglevCount(false)) &&
+    inRange(RegionId.MAGLEV, service.maglev(true), service.maglevCount(true)) &&
+    inRange(RegionId.RANGES, service.ranges, service.rangesCount)
   );
 }
 
-function frontendFits(image: usize): bool {
-  return load<u32>(image + FRONTEND_SERVICE_OFF - IMAGE_OFF) < regionCapacity(RegionId.SERVICES);
+function applyService(idx: u32, image: usize, remove: bool): DeltaError {
+  if (idx >= regionCapacity(RegionId.SERVICES)) return DeltaError.OUT_OF_RANGE;
+  if (!remove && !serviceFits(image)) return DeltaError.OUT_OF_RANGE;
+  if (Service.of(idx).affinitySec != 0) staleAffinity();
+  return indexed(RegionId.SERVICES, SERVICE_SIZE, idx, image, remove);
+}
+
+/** A new frontend takes over what used to pass it by. */
+function applyFrontend(image: usize, remove: bool): DeltaError {
+  const service = load<u32>(image + FRONTEND_SERVICE_OFF - IMAGE_OFF) & FRONTEND_SERVICE_MASK;
+  if (!remove && service >= regionCapacity(RegionId.SERVICES)) return DeltaError.OUT_OF_RANGE;
+  const result = keyed(RegionId.FRONTENDS, WORDS_3, image, FRONTEND_SIZE, remove);
+  const proto = load<u8>(image + FRONTEND_PROTO_OFF - IMAGE_OFF);
+  if (remove || result != DeltaError.NONE || proto != <u8>IPPROTO_UDP) return result;
+  const addr = image + FRONTEND_ADDR_OFF - IMAGE_OFF;
+  const ports = (<u32>load<u16>(image + FRONTEND_PORT_OFF - IMAGE_OFF)) << 16;
+  if (isMapped(addr)) purgeUntranslated<V4>(addr, ports, proto);
+  else purgeUntranslated<V6>(addr, ports, proto);
+  return result;
+}
+
+/** A backend has one family, but its identity does not say which. */
+function purge(service: u32, backend: u32, proto: u8): void {
+  purgeBackend<V4>(service, backend, proto);
+  purgeBackend<V6>(service, backend, proto);
+}
+
+function applyRanges(first: u32, n: u32, image: usize, remove: bool): DeltaError {
+  if (n > RANGES_MAX || !inRange(RegionId.RANGES, first, n)) return DeltaError.OUT_OF_RANGE;
+  if (remove) return DeltaError.NONE;
+  memory.copy(regionBase(RegionId.RANGES) + first * RANGE_SIZE, image, n * RANGE_SIZE);
+  return DeltaError.NONE;
 }
 
 function applySet(first: u32, n: u32, image: usize, remove: bool): DeltaError {
@@ -197,20 +251,22 @@ function isPrime(m: u32): bool {
  * @returns  false when it is not, or the set does not fit the table, the scratch area or BACKENDS
  */
 export function buildMaglev(first: u32, m: u32, set: u32, n: u32): bool {
-  const idBytes = n << 2;
   // A permutation of slots that are no prime number might never come by a vacant one.
   if (n > m || m > 0xffff || !isPrime(m)) return false;
-  if (idBytes + n * MAGLEV_SCRATCH_SIZE > SCRATCH_HALF) return false;
+  if (n * (MAGLEV_MEMBER_SIZE + MAGLEV_SCRATCH_SIZE) > SCRATCH_HALF) return false;
   // The upper half: embedders keep frames in the lower one.
-  const ids: usize = SCRATCH_BASE + SCRATCH_HALF;
+  const memberships: usize = SCRATCH_BASE + SCRATCH_HALF;
   const members = regionBase(RegionId.SETS) + ((<usize>set) << 2);
   for (let i: u32 = 0; i < n; i++) {
     const backend = load<u32>(members + ((<usize>i) << 2));
     if (backend >= regionCapacity(RegionId.BACKENDS)) return false;
     const row = regionBase(RegionId.BACKENDS) + backend * BACKEND_SIZE;
-    store<u32>(ids + ((<usize>i) << 2), load<u32>(row, BACKEND_ID_OFF));
+    const member = memberships + i * MAGLEV_MEMBER_SIZE;
+    store<u32>(member, load<u32>(row, BACKEND_ID_OFF));
+    store<u32>(member, load<u32>(row, BACKEND_WEIGHT_OFF), 4);
+    store<u32>(member, i, 8);
   }
   const table = regionBase(RegionId.MAGLEV) + ((<usize>first) << 1);
-  maglevBuild(table, m, ids, n, ids + idBytes);
+  maglevBuild(table, m, memberships, n, memberships + n * MAGLEV_MEMBER_SIZE);
   return true;
 }

@@ -7,12 +7,15 @@ import {
   BURST_MAX,
   CONTROL_BASE,
   CONTROL_KICK_MASK_OFF,
+  CONTROL_TRACE_OFF,
   Drop,
   KICK_RX_SHIFT,
   LaneCounter,
   PKTS_BASE,
   PKT_F_ANSWER,
+  PKT_F_FRAGMENT,
   PKT_F_GSO,
+  PKT_F_LATER_FRAGMENT,
   PKT_F_PARTIAL_CSUM,
   PORT_MAX,
   PortKind,
@@ -22,6 +25,8 @@ import {
 import { Port, isAttached, portAt, reclaim, refill, stageTx, submitTx, takeRx } from './io/port';
 import { completeChecksum, readVnetHeader, stampFrame, stampOf, writeVnetHeader } from './io/frame';
 import { descAddr, descLen } from './io/ring';
+import { Datagram } from './flow/datagram';
+import { FRAGMENT_WAITING_MAX, takeWaiting, waitedLen, waitedPort } from './flow/waiting';
 import { setClock } from './mem/clock';
 import { regionBase, regionCapacity, regionRowSize } from './mem/region';
 import { Pkt, drop } from './pkt';
@@ -29,6 +34,8 @@ import { arp } from './stage/arp';
 import { classify } from './stage/classify';
 import { flowCreate } from './stage/flow-create';
 import { flowLookup } from './stage/flow-lookup';
+import { fragment, strayFragment } from './stage/fragment';
+import { icmpError } from './stage/icmp-error';
 import { masquerade } from './stage/masquerade';
 import { nat } from './stage/nat';
 import { ndp } from './stage/ndp';
@@ -48,7 +55,9 @@ export function decide(p: Pkt): Verdict {
   if (v == Verdict.NONE) v = classify(p);
   if (v == Verdict.NONE) v = arp(p);
   if (v == Verdict.NONE) v = ndp(p);
+  if (v == Verdict.NONE && p.has(PKT_F_FRAGMENT)) v = fragment(p);
   if (v == Verdict.NONE) v = flowLookup(p);
+  if (v == Verdict.NONE && p.row == 0) v = icmpError(p);
   if (v == Verdict.NONE && p.row == 0) v = decideFlow(p);
   if (v == Verdict.NONE) v = nat(p);
   return v == Verdict.PUNT ? punt(p) : v;
@@ -58,6 +67,7 @@ export function decide(p: Pkt): Verdict {
 function decideFlow(p: Pkt): Verdict {
   let v = service(p);
   if (v == Verdict.NONE) v = reject(p);
+  if (v == Verdict.NONE && p.has(PKT_F_FRAGMENT)) v = strayFragment(p);
   if (v == Verdict.NONE) v = route(p);
   if (v == Verdict.NONE) v = masquerade(p);
   return v == Verdict.NONE ? flowCreate(p) : v;
@@ -123,8 +133,24 @@ function serve(port: Port, budget: u32): u32 {
   return readable;
 }
 
-/** Decide one received frame and give it its next owner. */
+/** One received frame, and those that have waited for it. */
 function receive(port: Port, umemOff: u64, len: u32): void {
+  const p = settle(port, umemOff, len);
+  if (p.datagram != 0 && !p.has(PKT_F_LATER_FRAGMENT)) release(Datagram.at(p.datagram));
+}
+
+/** Decide the fragments that have waited for the first one, in the order they came. */
+function release(datagram: Datagram): void {
+  for (let i: u32 = 0; i < FRAGMENT_WAITING_MAX; i++) {
+    const waited = takeWaiting(datagram);
+    if (waited == 0) return;
+    const umemOff = waited - 1;
+    settle(Port.at(waitedPort(umemOff)), umemOff, waitedLen(umemOff));
+  }
+}
+
+/** Decide one frame and give it its next owner. */
+function settle(port: Port, umemOff: u64, len: u32): Pkt {
   const p = beginPkt(regionBase(RegionId.UMEM) + <usize>umemOff, len, port.ifindex, port.ptr);
   let v: Verdict;
   if (!withinFrame(umemOff, len)) {
@@ -134,12 +160,14 @@ function receive(port: Port, umemOff: u64, len: u32): void {
     if (p.inIfindex == 0) p.inIfindex = stampOf(p);
     v = decide(p);
   }
+  if (v == Verdict.HOLD) return p;
   if (v != Verdict.DROP) v = emit(p, v);
-  if (v != Verdict.DROP) return;
+  if (v != Verdict.DROP) return p;
   countDrop(p.drop);
   count(LaneCounter.DROPPED, 1);
   // A frame that is not UMEM's must not be lent to anybody: census() shows that one is missing.
   if (withinUmem(umemOff)) poolPush(<u32>umemOff);
+  return p;
 }
 
 function withinUmem(umemOff: u64): bool {
@@ -240,4 +268,25 @@ export function processFrame(inIfindex: u32, frame: usize, len: u32, nowMs: f64)
       count(LaneCounter.TX_BYTES, p.len);
       return v;
   }
+}
+
+/**
+ * What would become of a frame: decided by the tables as they are, and nothing is left behind but
+ * the frame itself and the Pkt record: no row, no state, no counter, no affinity, no turn.
+ *
+ * An answer (a rejection, ARP) lies where the frame was. Of a flow that has no row yet the addresses
+ * are not translated in the frame; the record has the new ones.
+ *
+ * @param inIfindex  the link it would come from
+ * @param frame      linear address of the Ethernet header, in SCRATCH
+ * @returns          the Verdict; all that was found is in the Pkt record at PKTS_BASE
+ */
+export function traceFrame(inIfindex: u32, frame: usize, len: u32, nowMs: f64): Verdict {
+  setClock(nowMs);
+  const p = beginPkt(frame, len, inIfindex, 0);
+  store<u32>(CONTROL_BASE + CONTROL_TRACE_OFF, 1);
+  const v = decide(p);
+  store<u32>(CONTROL_BASE + CONTROL_TRACE_OFF, 0);
+  if (v != Verdict.DROP && p.macs && !p.has(PKT_F_ANSWER)) copyMacs(p);
+  return v;
 }

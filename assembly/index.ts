@@ -10,8 +10,11 @@ import {
   CONTROL_MAGIC_OFF,
 } from './abi';
 import { V4, V6 } from './flow/row';
+import { sweepAffinity } from './balance/affinity';
 import { adoptTable } from './flow/adopt';
+import { fragmentsReset, sweepFragments } from './flow/fragments';
 import { sweepTable } from './flow/sweep';
+import { defaultTimeouts } from './flow/timeouts';
 import { isAttached, portAt, refill, Port, framesAccounted } from './io/port';
 import { setClock } from './mem/clock';
 import { layoutRegions } from './mem/region';
@@ -19,7 +22,7 @@ import { lpmReset } from './table/lpm';
 import { poolReset } from './table/pool';
 
 export { applyDelta } from './delta';
-export { parseFrame, processFrame, runBurst } from './engine';
+export { parseFrame, processFrame, runBurst, traceFrame } from './engine';
 export { checksum } from './wire/checksum';
 export { maglevBuild, maglevPick } from './table/maglev';
 
@@ -47,8 +50,10 @@ export function layout(): u32 {
 export function init(layoutHash: u32): void {
   store<u32>(CONTROL_BASE + CONTROL_MAGIC_OFF, CONTROL_MAGIC);
   store<u32>(CONTROL_BASE + CONTROL_LAYOUT_OFF, layoutHash);
+  defaultTimeouts();
   lpmReset();
   poolReset();
+  fragmentsReset();
 }
 
 /** Begin to receive on port `idx`, whose record the host has filled in. */
@@ -63,6 +68,8 @@ export function attachPort(idx: u32): void {
  */
 export function sweep(nowMs: f64, budget: u32): u32 {
   setClock(nowMs);
+  sweepAffinity(budget);
+  sweepFragments(budget);
   return sweepTable<V4>(budget) + sweepTable<V6>(budget);
 }
 

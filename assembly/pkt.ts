@@ -5,12 +5,18 @@
  *   field                      written by        valid
  *   frame len inIfindex port   engine            always
  *   l3 etherType flags         parse             always after parse
- *   src dst proto l4 ports     parse             PKT_F_IPV4 or PKT_F_IPV6; ports: TCP, UDP, echo,
- *                                                and not PKT_F_LATER_FRAGMENT
+ *   src dst proto l4 ports     parse             PKT_F_IPV4 or PKT_F_IPV6; ports: TCP, UDP, SCTP,
+ *                                                echo (PKT_F_LATER_FRAGMENT: by fragment, once
+ *                                                `datagram` is not 0)
+ *   tcpFlags sctpChunks        parse             TCP; SCTP
  *   link                       classify          always after classify
  *   row tally                  flow-lookup,      0 = no row
  *                              flow-create
  *   service backend newX       service           always after service
+ *   frontend origin            service           isService
+ *   masquerade rejected
+ *   datagram fragmentId        fragment          PKT_F_FRAGMENT
+ *   route                      route             0 = a row said the way
  *   action outIfindex macs     route, nat        verdict TX
  *   drop                       any               verdict DROP
  */
@@ -19,24 +25,32 @@ import {
   Drop,
   PKT_ACTION_OFF,
   PKT_BACKEND_OFF,
+  PKT_DATAGRAM_OFF,
   PKT_DROP_OFF,
   PKT_DST_OFF,
   PKT_ETHER_TYPE_OFF,
   PKT_FLAGS_OFF,
+  PKT_FRAGMENT_ID_OFF,
+  PKT_FRONTEND_OFF,
   PKT_FRAME_OFF,
   PKT_IN_IFINDEX_OFF,
   PKT_L3_OFF,
   PKT_L4_OFF,
   PKT_LEN_OFF,
   PKT_LINK_OFF,
+  PKT_MASQUERADE_OFF,
   PKT_NEW_DST_OFF,
   PKT_NEW_PORTS_OFF,
   PKT_NEW_SRC_OFF,
+  PKT_ORIGIN_OFF,
   PKT_OUT_IFINDEX_OFF,
   PKT_PORTS_OFF,
   PKT_PORT_OFF,
   PKT_PROTO_OFF,
+  PKT_REJECTED_OFF,
+  PKT_ROUTE_OFF,
   PKT_ROW_OFF,
+  PKT_SCTP_CHUNKS_OFF,
   PKT_SERVICE_OFF,
   PKT_SIZE,
   PKT_SRC_OFF,
@@ -45,13 +59,18 @@ import {
   PKTS_BYTES,
   PKT_MACS_OFF,
   BURST_MAX,
+  IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
   PKT_F_ECHO,
   PKT_F_FRAGMENT,
+  PKT_F_IPV4,
+  PKT_F_LATER_FRAGMENT,
   PKT_NO_SERVICE,
   Verdict,
 } from './abi';
+import { Ipv4 } from './wire/ipv4';
+import { Ipv6 } from './wire/ipv6';
 
 @unmanaged
 @final
@@ -87,6 +106,19 @@ export class Pkt {
   newPorts: u32;
   /** Address of the next hop's MACs (destination, source); 0 = the kernel knows them. */
   macs: u32;
+  /** FrontendKind. */
+  frontend: u8;
+  /** Origin. */
+  origin: u8;
+  masquerade: bool;
+  rejected: bool;
+  /** Address of the FRAGMENTS row of the datagram, 0 = none. */
+  datagram: u32;
+  fragmentId: u32;
+  /** Address of the ROUTE row, 0 = none was asked for. */
+  route: u32;
+  /** One bit for each SCTP chunk type that stands before the data (wire/sctp.ts). */
+  sctpChunks: u16;
 
   /** Make the record a fresh one. What only a later stage reads is for an earlier one to write. */
   begin(frame: u32, len: u32, inIfindex: u32, port: u32): void {
@@ -104,6 +136,8 @@ export class Pkt {
     this.port = port;
     this.service = PKT_NO_SERVICE;
     this.macs = 0;
+    store<u64>(at, 0, PKT_FRONTEND_OFF); // frontend, origin, masquerade, rejected, datagram
+    store<u64>(at, 0, PKT_FRAGMENT_ID_OFF); // fragmentId, route
   }
 
   /** Address of the IP or ARP header. */
@@ -145,10 +179,23 @@ export class Pkt {
     return this.service != PKT_NO_SERVICE;
   }
 
-  /** Whether the packet belongs to a conversation that flow rows can describe. */
+  /**
+   * Whether the packet belongs to a conversation that flow rows can describe: fragments as well, a
+   * later one once the first has told its ports.
+   */
   get isTracked(): bool {
-    if (this.has(PKT_F_FRAGMENT)) return false;
+    if (this.has(PKT_F_LATER_FRAGMENT) && this.datagram == 0) return false;
+    // A CRC32c over the whole datagram cannot be mended in a part of it.
+    if (this.proto == IPPROTO_SCTP) return !this.has(PKT_F_FRAGMENT);
     return this.proto == IPPROTO_TCP || this.proto == IPPROTO_UDP || this.has(PKT_F_ECHO);
+  }
+
+  /** Bytes from the transport header to the end of the datagram; what follows is padding. */
+  get l4Len(): u32 {
+    const end = this.has(PKT_F_IPV4)
+      ? <u32>Ipv4.at(this.l3Ptr).totalLength
+      : Ipv6.at(this.l3Ptr).datagramLen;
+    return end - (this.l4 - this.l3);
   }
 }
 
@@ -190,5 +237,13 @@ if (offsetof<Pkt>('newSrcHi') != PKT_NEW_SRC_OFF) ERROR('Pkt.newSrcHi');
 if (offsetof<Pkt>('newDstHi') != PKT_NEW_DST_OFF) ERROR('Pkt.newDstHi');
 if (offsetof<Pkt>('newPorts') != PKT_NEW_PORTS_OFF) ERROR('Pkt.newPorts');
 if (offsetof<Pkt>('macs') != PKT_MACS_OFF) ERROR('Pkt.macs');
+if (offsetof<Pkt>('frontend') != PKT_FRONTEND_OFF) ERROR('Pkt.frontend');
+if (offsetof<Pkt>('origin') != PKT_ORIGIN_OFF) ERROR('Pkt.origin');
+if (offsetof<Pkt>('masquerade') != PKT_MASQUERADE_OFF) ERROR('Pkt.masquerade');
+if (offsetof<Pkt>('rejected') != PKT_REJECTED_OFF) ERROR('Pkt.rejected');
+if (offsetof<Pkt>('datagram') != PKT_DATAGRAM_OFF) ERROR('Pkt.datagram');
+if (offsetof<Pkt>('fragmentId') != PKT_FRAGMENT_ID_OFF) ERROR('Pkt.fragmentId');
+if (offsetof<Pkt>('route') != PKT_ROUTE_OFF) ERROR('Pkt.route');
+if (offsetof<Pkt>('sctpChunks') != PKT_SCTP_CHUNKS_OFF) ERROR('Pkt.sctpChunks');
 if (<i32>offsetof<Pkt>() > PKT_SIZE) ERROR('Pkt outgrew its record');
 if (PKT_SIZE * BURST_MAX > PKTS_BYTES) ERROR('PKTS is too small for a burst');

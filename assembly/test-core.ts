@@ -16,8 +16,11 @@ import { addrCopy } from './flow/tuple';
 import { setClock } from './mem/clock';
 
 export * from './index';
-export { candidatePortBe, firstPort } from './flow/ports';
-export { isTcpClosed, nextTcpState, tcpTimeoutMs } from './flow/tcp-state';
+export { candidatePortBe } from './flow/ports';
+export { nextRandom } from './mem/random';
+export { isSctpClosing, nextSctpState, sctpTimeoutMs } from './flow/sctp-state';
+export { isTcpClosed, nextTcpState } from './flow/tcp-state';
+export { tcpTimeoutMs } from './flow/timeouts';
 export { nhFlow4, nhFlow6, pickHash } from './mem/hash';
 export { tableDelete, tableFind, tablePut } from './table/hash-table';
 export { lpmDelete, lpmFind, lpmPut } from './table/lpm';

@@ -4,7 +4,7 @@
  * `parse` walks a frame as the core does and leaves what every getter says, one u32 a field,
  * in blocks of 64 bytes at `out`: the walk itself, Ethernet, network, transport.
  */
-import { Drop, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from './abi';
+import { Drop, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from './abi';
 import { Arp } from './wire/arp';
 import { sumScalar, sumSimd } from './wire/checksum';
 import { Eth, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './wire/eth';
@@ -22,6 +22,7 @@ import {
   walkProto,
 } from './wire/ipv6-ext';
 import { Nd, ND_OPTION_SOURCE_MAC, ND_OPTION_TARGET_MAC, ndFindMac } from './wire/nd';
+import { Sctp, sctpChunks, sctpComplete, sctpTranslate } from './wire/sctp';
 import { Tcp } from './wire/tcp';
 import { Udp } from './wire/udp';
 
@@ -42,6 +43,7 @@ export {
   sumScalar,
   udpNonZero,
 } from './wire/checksum';
+export { crc32c, crc32cDelta } from './wire/crc32c';
 export { icmpIsEcho, icmpIsError } from './wire/icmp';
 export { icmpv6IsEcho, icmpv6IsError, icmpv6IsLinkLocal } from './wire/icmpv6';
 export { ipv4IsMartian } from './wire/ipv4';
@@ -54,6 +56,7 @@ export {
 } from './wire/ipv6';
 export { walkDrop, walkFlags, walkIpv6, walkOffset, walkProto } from './wire/ipv6-ext';
 export { ndFindMac } from './wire/nd';
+export { sctpChunks } from './wire/sctp';
 export { tcpFlagsValid } from './wire/tcp';
 
 /** The vector sum; the scalar one in a build without SIMD. */
@@ -187,6 +190,8 @@ function parseTransport(
       return parseTcp(ptr, avail, out + TRANSPORT);
     case IPPROTO_UDP:
       return parseUdp(ptr, avail, fragment, out + TRANSPORT);
+    case IPPROTO_SCTP:
+      return parseSctp(ptr, avail, fragment, out + TRANSPORT);
     case IPPROTO_ICMP:
       return parseIcmp(ptr, avail, out + TRANSPORT);
     case IPPROTO_ICMPV6:
@@ -221,6 +226,19 @@ function parseUdp(ptr: usize, avail: u32, fragment: bool, out: usize): Drop {
   put(out, 2, udp.portsBe);
   put(out, 3, udp.length);
   put(out, 4, udp.checksumBe);
+  return Drop.NONE;
+}
+
+function parseSctp(ptr: usize, avail: u32, fragment: bool, out: usize): Drop {
+  const drop = fragment ? Sctp.checkHeader(ptr, avail) : Sctp.check(ptr, avail);
+  if (drop != Drop.NONE) return drop;
+  const sctp = Sctp.at(ptr);
+  put(out, 0, sctp.srcPortBe);
+  put(out, 1, sctp.dstPortBe);
+  put(out, 2, sctp.portsBe);
+  put(out, 3, sctp.tagBe);
+  put(out, 4, sctp.checksum);
+  put(out, 5, sctpChunks(ptr, avail));
   return Drop.NONE;
 }
 
@@ -353,6 +371,15 @@ export function writeUdp(ptr: usize, srcBe: u16, dstBe: u16, length: u16, checks
 /** `writeUdp` with both ports as one word. */
 export function writeUdpPortsWord(ptr: usize, portsBe: u32): void {
   Udp.at(ptr).setPortsBe(portsBe);
+}
+
+/** Rewrite the ports of an SCTP packet and its checksum with them. */
+export function writeSctpPorts(ptr: usize, portsBe: u32, len: u32): void {
+  sctpTranslate(Sctp.at(ptr), portsBe, len);
+}
+
+export function completeSctp(ptr: usize, len: u32): void {
+  sctpComplete(Sctp.at(ptr), len);
 }
 
 /** Head of an ICMP error with its next-hop MTU. */

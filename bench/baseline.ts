@@ -20,6 +20,17 @@ export const BARS: Readonly<Record<string, number>> = {
   'net/lane': 1,
   'net/tcp-stream-lane': 0.5,
   'core/flow-hit/1M': 1.3,
+  'net/new-flows/1-service': 1,
+  'net/new-flows/10k-services/iptables': 5,
+  'net/new-flows/flat': 0.9,
+};
+
+/** Worst values of results without a rival that are good enough, in the result's own unit. */
+export const LIMITS: Readonly<Record<string, number>> = {
+  'control/one-change/10k/p99': 5,
+  'control/one-change/250k-endpoints/p99': 5,
+  'control/one-change/agent/10k/p99': 5,
+  'control/one-change/agent/250k-endpoints/p99': 5,
 };
 
 /** Two quiet runs on one machine differ by less. */
@@ -56,14 +67,21 @@ function round(value: number): number {
   return Number(value.toPrecision(3));
 }
 
+/** What is wrong with a value that stands alone. */
+function judgeValue({ name, value, unit }: Result): string | undefined {
+  const limit = LIMITS[name];
+  if (limit === undefined || value <= limit) return undefined;
+  return `${name}: ${value.toFixed(3)} ${unit} is more than the ${limit} that are good enough`;
+}
+
 /**
- * What is wrong with a ratio.
+ * What is wrong with a result: a ratio, or a value that has a limit.
  *
  * @returns a sentence; undefined when nothing is, or when there is nothing to compare with
  */
 export function judge(result: Result, baseline: Baseline | undefined): string | undefined {
   const { name, ratio } = result;
-  if (ratio === null) return undefined;
+  if (ratio === null) return judgeValue(result);
   const isWorse = (limit: number): boolean =>
     result.better === 'higher' ? ratio < limit : ratio > limit;
   const bar = BARS[name];

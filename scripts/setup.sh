@@ -33,7 +33,7 @@ case $purpose in
   demo) programs=(ip nsenter sysctl ping curl dig iperf3) optional=() ;;
   test)
     programs=(ip nsenter sysctl ping curl dig iperf3 ethtool tcpdump openssl python3)
-    optional=(clang-14 libbpf-dev)
+    optional=(clang-14 libbpf-dev gcc libusrsctp-dev)
     ;;
   bench) programs=(ip nsenter sysctl taskset ping iperf3 ethtool nft gcc) optional=() ;;
   *) die "unknown purpose '$purpose': expected demo, test or bench" ;;
@@ -98,7 +98,8 @@ for program in "${missing[@]}"; do
   say "$program is missing (Debian package ${package_of[$program]}): what needs it is skipped"
 done
 
-# clang only compares the committed bytecode with its sources: worth one attempt, not a failure.
+# clang only compares the committed bytecode with its sources, and usrsctp is the SCTP stack that one
+# test speaks with: worth one attempt, not a failure.
 tried=build/stamps/optional-packages
 if ((${#optional[@]} > 0)) && can_apt && [[ ! -f $tried ]]; then
   if ! dpkg -s "${optional[@]}" >/dev/null 2>&1; then

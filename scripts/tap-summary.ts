@@ -16,6 +16,9 @@ const PATH_SEPARATOR = ' › ';
 /** Why a test is skipped is the last thing in its title. */
 const REASON = / \[(?:skipped: )?([^[\]]+)\]$/;
 
+/** Numbers of docs/conformance.md that a title lays claim to. */
+const CASES = /\[proxy ([\d ]+)\]/;
+
 interface Skipped {
   readonly title: string;
   readonly reason: string;
@@ -53,10 +56,37 @@ function* skippedLines(skipped: readonly Skipped[]): Generator<string> {
   }
 }
 
-export function createTapSummary(): TapSummary {
+/** The numbers of docs/conformance.md: all of them, and those that do not apply. */
+export interface CaseList {
+  readonly all: readonly number[];
+  readonly notApplicable: readonly number[];
+}
+
+export function caseNumbers(title: string): number[] {
+  return (CASES.exec(title)?.[1] ?? '').split(' ').filter(Boolean).map(Number);
+}
+
+/** Read the list: `57. claim`, with `does not apply` somewhere in those that do not. */
+export function readCases(page: string): CaseList {
+  const lines = [...page.matchAll(/^(\d+)\. (.*)$/gm)];
+  const numbersOf = (some: typeof lines): number[] => some.map(([, number]) => Number(number));
+  const notApplicable = lines.filter(([, , claim]) => claim?.includes('does not apply'));
+  return { all: numbersOf(lines), notApplicable: numbersOf(notApplicable) };
+}
+
+function coverageLine(covered: ReadonlySet<number>, { all, notApplicable }: CaseList): string {
+  const done = all.filter((number) => covered.has(number));
+  const missing = all.filter((n) => !covered.has(n) && !notApplicable.includes(n));
+  const line = `docs/conformance.md: ${done.length} of ${all.length} cases covered, ${notApplicable.length} do not apply`;
+  return missing.length === 0 ? line : `${line}, without a passed test: ${missing.join(' ')}`;
+}
+
+/** @param cases  what to count coverage of; undefined: nothing */
+export function createTapSummary(cases?: CaseList): TapSummary {
   const passed = new Map<string, number>();
   const failures: string[] = [];
   const skipped: Skipped[] = [];
+  const covered = new Set<number>();
   let passedCount = 0;
   /** The lines after a failed test belong to it, until the next test. */
   let inFailure = false;
@@ -74,6 +104,7 @@ export function createTapSummary(): TapSummary {
       return ['', `FAILED ${title}`];
     }
     passedCount += 1;
+    for (const number of caseNumbers(title)) covered.add(number);
     const area = areaOf(title);
     passed.set(area, (passed.get(area) ?? 0) + 1);
     return [];
@@ -103,6 +134,7 @@ export function createTapSummary(): TapSummary {
     const areas = [...passed].sort(([a], [b]) => (a < b ? -1 : 1));
     const lines = ['', ...areas.map(([area, n]) => `${String(n).padStart(6)} passed  ${area}`)];
     lines.push(...skippedLines(skipped));
+    if (cases !== undefined) lines.push('', coverageLine(covered, cases));
     if (failures.length > 0) lines.push('', 'failed:', ...failures.map((title) => `  ${title}`));
     const totals = [`${String(passedCount)} passed`, `${String(failures.length)} failed`];
     if (skipped.length > 0) totals.push(`${String(skipped.length)} skipped`);

@@ -31,7 +31,30 @@ export interface Cidr extends Address {
 
 const MAPPED_MARK = 0xffffn << 32n;
 const DOTTED_QUAD = /^\d+\.\d+\.\d+\.\d+$/;
+const DIGIT_0 = '0'.charCodeAt(0);
 const LEADING_ZERO = /(^|\.)0+(?=\d)/g;
+
+/** Where an IPv4 address lies in its mapped form. */
+const MAPPED_ADDR4_OFF = 12;
+
+/** The 16 mapped bytes of a dotted quad that `isIPv4` has approved. */
+function mappedBytes(quad: string): Uint8Array {
+  const bytes = new Uint8Array(ADDR_SIZE);
+  bytes[10] = 0xff;
+  bytes[11] = 0xff;
+  let at = MAPPED_ADDR4_OFF;
+  let octet = 0;
+  for (let i = 0; i < quad.length; i++) {
+    const digit = quad.charCodeAt(i) - DIGIT_0;
+    if (digit >= 0) octet = octet * 10 + digit;
+    else {
+      bytes[at++] = octet;
+      octet = 0;
+    }
+  }
+  bytes[at] = octet;
+  return bytes;
+}
 
 /** The 16 bytes of a number as ip-bigint gives it. */
 function toBytes(value: bigint, family: Family): Uint8Array {
@@ -76,6 +99,7 @@ function addressComplaint(text: string): string {
  * @throws DataplaneError ERR_ADDRESS  leading zeros, zones, anything that is no address
  */
 export function parseAddress(text: string): Address {
+  if (isIPv4(text)) return { family: 4, bytes: mappedBytes(text) };
   if (isIP(text) === 0 || text.includes('%')) {
     throw new DataplaneError('ERR_ADDRESS', addressComplaint(text));
   }
@@ -92,6 +116,7 @@ export function parseAddress(text: string): Address {
  * Spec     kube-proxy, TestBadIPs
  */
 export function canonicalAddress(text: string): Address | undefined {
+  if (isIPv4(text)) return { family: 4, bytes: mappedBytes(text) };
   const decimal = DOTTED_QUAD.test(text) ? text.replace(LEADING_ZERO, '$1') : text;
   if (isIP(decimal) === 0 || decimal.includes('%')) return undefined;
   return parseAddress(decimal);
@@ -99,6 +124,8 @@ export function canonicalAddress(text: string): Address | undefined {
 
 /** RFC 5952 text of an address; IPv4 as a dotted quad. */
 export function formatAddress(address: Address): string {
+  const { family, bytes } = address;
+  if (family === 4) return `${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}`;
   return stringifyIp({ number: toNumber(address), version: address.family });
 }
 
@@ -114,7 +141,7 @@ export function formatAddressPort(address: Address, port: number): string {
  * @throws DataplaneError ERR_ADDRESS  no prefix, or one with bits set behind its length
  */
 export function parseCidr(text: string): Cidr {
-  const cidr = canonicalCidr(text);
+  const cidr = maskedCidr(text);
   if (cidr === undefined) {
     const shown = JSON.stringify(text);
     const [address = ''] = text.split('/');
@@ -136,11 +163,21 @@ export function parseCidr(text: string): Cidr {
 }
 
 /**
- * Read a prefix of a Kubernetes object: host bits are cleared, as Go's ParseCIDR does.
+ * Read a prefix of a Kubernetes object the way Kubernetes does: host bits are cleared, numbers with
+ * leading zeros are decimal.
  *
  * @returns undefined when it is no prefix
+ * Spec     k8s.io/utils/net: ParseCIDRSloppy
  */
 export function canonicalCidr(text: string): Cidr | undefined {
+  const [address = '', length] = text.split('/', 2);
+  const decimal = DOTTED_QUAD.test(address) ? address.replace(LEADING_ZERO, '$1') : address;
+  const isPrefix = length !== undefined && text === `${address}/${length}`;
+  return isPrefix ? maskedCidr(`${decimal}/${length.replace(/^0+(?=\d)/, '')}`) : undefined;
+}
+
+/** @returns undefined when the text is no prefix; host bits are cleared */
+function maskedCidr(text: string): Cidr | undefined {
   const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text);
   const address = match?.[1];
   if (match === null || address === undefined || isIP(address) === 0 || address.includes('%')) {
@@ -165,6 +202,13 @@ export function mappedPrefixLen(cidr: Cidr): number {
 /** The prefix that holds one address only. */
 export function hostCidr(address: Address): Cidr {
   return { ...address, prefixLen: address.family === 4 ? 32 : 128 };
+}
+
+/** Whether a prefix holds an address. */
+export function contains(cidr: Cidr, address: Address): boolean {
+  if (cidr.family !== address.family) return false;
+  const spare = BigInt((cidr.family === 4 ? 32 : 128) - cidr.prefixLen);
+  return toNumber(cidr) >> spare === toNumber(address) >> spare;
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

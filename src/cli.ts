@@ -1,30 +1,26 @@
 #!/usr/bin/env node
 /** The command `sluice`: every sub-command is a few lines that call the piece that does it. */
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { runAgent } from './agent/agent.js';
 import { cleanUpNode } from './agent/cleanup.js';
 import { describeConfig, loadConfig } from './config.js';
 import type { SluiceConfig } from './config.js';
-import { messageOf } from './errors.js';
+import { DataplaneError, messageOf } from './errors.js';
 import { createLog } from './log.js';
+import { askAgent } from './ops/admin.js';
 import { formatFlows, formatReplayed, formatStatus } from './ops/format.js';
 import { readFlows } from './ops/flows.js';
+import { formatServices, readServices, selectServices } from './ops/services.js';
 import { readStatus } from './ops/status.js';
-import { packageFile } from './package-root.js';
+import { formatTrace } from './ops/trace.js';
+import type { TraceReport } from './ops/trace.js';
+import { packageVersion } from './package-root.js';
 import { replay } from './replay.js';
 
 interface Common {
   readonly config: string;
   readonly json?: boolean;
-}
-
-function version(): string {
-  const { version: found } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as {
-    version: string;
-  };
-  return found;
 }
 
 function load(options: Common): SluiceConfig {
@@ -63,6 +59,30 @@ function flows(options: Common): void {
   else print(formatFlows(found));
 }
 
+async function services(name: string | undefined, options: Common): Promise<void> {
+  const found = await readServices(load(options));
+  const selected = selectServices(found.services, name);
+  print(options.json ? JSON.stringify(selected) : formatServices(selected, found.leftBy));
+}
+
+interface TraceOptions extends Common {
+  readonly from: string;
+  readonly to: string;
+  readonly in?: string;
+}
+
+async function trace(options: TraceOptions): Promise<void> {
+  const { from, to, in: link } = options;
+  const query = new URLSearchParams({ from, to, ...(link === undefined ? {} : { in: link }) });
+  const { stateDir, nodeName } = load(options);
+  const answer = await askAgent(stateDir, `/trace?${query.toString()}`);
+  if (answer === undefined) {
+    const message = `no agent runs on ${nodeName}: a trace needs its tables`;
+    throw new DataplaneError('ERR_STATE', message);
+  }
+  print(options.json ? JSON.stringify(answer) : formatTrace(answer as TraceReport));
+}
+
 async function runReplay(input: string, options: Common & { output?: string }): Promise<void> {
   const config = load(options);
   const log = createLog('error');
@@ -77,7 +97,7 @@ async function runReplay(input: string, options: Common & { output?: string }): 
 function program(): Command {
   const sluice = new Command('sluice')
     .description('The network of a Kubernetes node: WebAssembly decides once, the kernel repeats.')
-    .version(version())
+    .version(packageVersion())
     .showHelpAfterError();
   sluice
     .command('run')
@@ -97,6 +117,22 @@ function program(): Command {
     .addOption(configOption())
     .addOption(jsonOption())
     .action(flows);
+  sluice
+    .command('services')
+    .description('services as this node programmes them: frontends, endpoints, and why')
+    .argument('[name]', 'NAME, NAMESPACE/NAME or NAMESPACE/NAME:PORT; default all')
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .action(services);
+  sluice
+    .command('trace')
+    .description('what every stage would decide about a packet; it is not sent, nothing changes')
+    .requiredOption('--from <ip[:port]>', 'who would send it')
+    .requiredOption('--to <ip:port/proto>', 'to whom; TCP, UDP, SCTP or ICMP')
+    .option('--in <ifname>', 'the link it would come by; default by its source')
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .action(trace);
   sluice
     .command('replay')
     .description('a capture through the same engine: a verdict or a named drop per frame; no root')

@@ -5,64 +5,29 @@
  * `describeConfig` prints them. An unknown field or a bad value is one line that names file,
  * line, document, key, value and what was expected.
  */
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseAddress, parseBindAddress, parseCidr } from './addr.js';
 import type { Address, BindAddress, Cidr } from './addr.js';
-import { DataplaneError, messageOf } from './errors.js';
+import { CONFIG_API_VERSION, CONFIG_KIND, openDocument, readText } from './config-file.js';
+import { SYNC_PERIOD_MS } from './kube-proxy-config.js';
+import type { KubeProxySettings, SyncPeriods } from './kube-proxy-settings.js';
+import { completeProxy, proxyChecks, proxyRows } from './config-proxy.js';
+import type { Broken, ProxyConfig } from './config-proxy.js';
+import { IFNAME_MAX, count, ifname, onOff, powerOfTwo, row, rowOr } from './config-rows.js';
 import { LOG_LEVELS } from './log.js';
 import type { LogLevel } from './log.js';
 import { check, findingAt, parsed, throwFindings } from './validate.js';
-import { readYaml } from './yaml.js';
-
-export const CONFIG_API_VERSION = 'sluice/v1alpha1';
-export const CONFIG_KIND = 'SluiceConfiguration';
 
 const ETH_HLEN = 14;
 /** Room the lane keeps before a frame (assembly/abi.ts, FRAME_HEADROOM). */
 const FRAME_ROOM = 256;
-/** IFNAMSIZ of linux/if.h, less the final zero. */
-const IFNAME_MAX = 15;
-
-/** One documented key. `shape` and `shown` are what the reference prints. */
-function row<T extends z.ZodType>(schema: T, shape: string, description: string): T {
-  return schema.meta({ shape, description });
-}
-
-/** A documented key with a default, given as it would be written in the file. */
-function rowOr<T extends z.ZodType>(schema: T, initial: z.input<T>, shape: string, doc: string) {
-  return schema.prefault(initial as never).meta({ shape, shown: initial, description: doc });
-}
-
-const onOff = z
-  .union([z.boolean(), z.enum(['on', 'off'])], { error: 'expected on or off' })
-  .transform((value) => value === true || value === 'on');
-
-const ifname = (max: number) => {
-  const error = `expected an interface name of 1 to ${max} characters without "/", ":" or spaces`;
-  return z.string({ error }).regex(new RegExp(`^[^\\s/:]{1,${max}}$`), { error });
-};
-
 const NODE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const nodeNameError = 'expected a node name: lower-case letters, digits, "-" and "."';
 const nodeName = z
   .string({ error: nodeNameError })
   .max(253)
   .regex(NODE_NAME, { error: nodeNameError });
-
-const count = (min: number, max: number) => {
-  const error = `expected a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-};
-const powerOfTwo = (min: number, max: number) => {
-  const error = `expected a power of two from ${min} to ${max}`;
-  return z
-    .int({ error })
-    .min(min, { error })
-    .max(max, { error })
-    .refine((n) => n > 0 && (n & (n - 1)) === 0, { error });
-};
 
 const path = z.string().min(1, { error: 'expected a path' });
 
@@ -83,6 +48,14 @@ const capacities = z.strictObject({
   setEntries: rowOr(count(64, 1 << 22), 131072, 'entries', 'memberships of endpoints in services'),
   maglevEntries: rowOr(count(1024, 1 << 26), 4194304, 'entries', 'slots of all Maglev tables'),
   routes: rowOr(count(8, 1 << 20), 8192, 'rows', 'pods, other nodes and node addresses'),
+  ranges: rowOr(count(8, 1 << 20), 16384, 'rows', 'loadBalancerSourceRanges of all services'),
+  affinity: rowOr(count(8, 1 << 20), 65536, 'rows', 'clients with a session affinity'),
+  fragments: rowOr(
+    count(8, 1 << 16),
+    1024,
+    'rows',
+    'datagrams whose fragments are followed at a time',
+  ),
 });
 
 const kubernetesSchema = z.strictObject({
@@ -125,6 +98,11 @@ const uplinkSchema = z.strictObject({
 const schema = z.strictObject({
   apiVersion: row(z.literal(CONFIG_API_VERSION), CONFIG_API_VERSION, 'version of this format'),
   kind: row(z.literal(CONFIG_KIND), CONFIG_KIND, 'what this file is'),
+  kubeProxyConfiguration: row(
+    path.optional(),
+    'FILE',
+    "kube-proxy's own configuration, relative to this file; keys of this file win over it",
+  ),
   nodeName: row(nodeName.optional(), 'NAME', "this node's name; default the host name"),
   source: row(sourceSchema, 'mapping', 'where Services, EndpointSlices, Nodes and Pods come from'),
   stateDir: row(path.optional(), 'DIR', 'sockets and state; default /run/sluice/<nodeName>'),
@@ -153,6 +131,7 @@ const schema = z.strictObject({
     'list of CIDR',
     'ranges of service addresses',
   ),
+  ...proxyRows,
   podMTU: rowOr(count(1280, 65535), 1500, 'bytes', 'MTU of pod links'),
   nodeAddresses: rowOr(
     z.array(parsed(parseAddress)),
@@ -193,7 +172,7 @@ export interface KubernetesConfig {
 }
 
 /** The configuration with every default filled in and every path absolute. */
-export interface SluiceConfig {
+export interface SluiceConfig extends ProxyConfig {
   readonly nodeName: string;
   readonly source: SourceConfig;
   readonly stateDir: string;
@@ -211,11 +190,17 @@ export interface SluiceConfig {
   readonly metricsBindAddress: BindAddress | undefined;
   readonly healthzBindAddress: BindAddress | undefined;
   readonly logLevel: LogLevel;
+  /** How often everything is looked at; a KubeProxyConfiguration may say it. */
+  readonly sync: SyncPeriods;
+  /** For /proc/self/oom_score_adj, when a KubeProxyConfiguration is there to say it. */
+  readonly oomScoreAdj: number | undefined;
+  /** What was accepted and does not count, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** Rules that need more than one key: path and expectation of each broken one. */
-function crossChecks(config: Parsed): { path: PropertyKey[]; expectation: string }[] {
-  const broken: { path: PropertyKey[]; expectation: string }[] = [];
+function crossChecks(config: Parsed): Broken[] {
+  const broken = proxyChecks(config);
   const { files, kubernetes } = config.source;
   if ((files === undefined) === (kubernetes === undefined)) {
     broken.push({ path: ['source'], expectation: 'expected either files or kubernetes' });
@@ -256,7 +241,12 @@ function completeSource({ files, kubernetes }: Parsed['source'], folder: string)
 }
 
 /** Fill in what depends on other keys. */
-function complete(parsedConfig: Parsed, hostname: string, folder: string): SluiceConfig {
+function complete(
+  parsedConfig: Parsed,
+  hostname: string,
+  folder: string,
+  kube: KubeProxySettings | undefined,
+): SluiceConfig {
   const name = parsedConfig.nodeName ?? hostname;
   const { kind } = parsedConfig.trunk;
   const autoKind = parsedConfig.offload ? 'xdp' : 'packet';
@@ -270,6 +260,7 @@ function complete(parsedConfig: Parsed, hostname: string, folder: string): Sluic
     trunk: { kind: kind === 'auto' ? autoKind : kind, name: parsedConfig.trunk.name },
     uplinks: parsedConfig.uplinks,
     serviceCIDRs: parsedConfig.serviceCIDRs,
+    ...completeProxy(parsedConfig),
     podMTU: parsedConfig.podMTU,
     nodeAddresses: parsedConfig.nodeAddresses,
     capacities: parsedConfig.capacities,
@@ -277,7 +268,18 @@ function complete(parsedConfig: Parsed, hostname: string, folder: string): Sluic
     metricsBindAddress: parsedConfig.metricsBindAddress,
     healthzBindAddress: parsedConfig.healthzBindAddress,
     logLevel: parsedConfig.logLevel,
+    sync: kube?.sync ?? { periodMs: SYNC_PERIOD_MS, minPeriodMs: 0 },
+    oomScoreAdj: kube?.oomScoreAdj,
+    warnings: [...(kube?.warnings ?? []), ...capacityWarning(parsedConfig, kube)],
   };
+}
+
+function capacityWarning({ capacities }: Parsed, kube: KubeProxySettings | undefined): string[] {
+  const rows = kube?.flowRows ?? 0;
+  if (rows <= capacities.flows4) return [];
+  return [
+    `conntrack.maxPerCore and conntrack.min ask for more flows than there is room for: set capacities.flows4 to ${rows}`,
+  ];
 }
 
 /**
@@ -289,14 +291,7 @@ function complete(parsedConfig: Parsed, hostname: string, folder: string): Sluic
  * @throws DataplaneError ERR_YAML, ERR_CONFIG  one line per problem
  */
 export function parseConfig(text: string, file: string, hostname: string): SluiceConfig {
-  const [document, second] = readYaml(text, file);
-  if (document === undefined) {
-    const what = `${file}:1:1: document 1: (empty): expected a ${CONFIG_KIND}`;
-    throw new DataplaneError('ERR_CONFIG', what);
-  }
-  if (second !== undefined) {
-    throwFindings('ERR_CONFIG', [findingAt(second, [], 'expected one document in this file')]);
-  }
+  const { document, kube } = openDocument(text, file);
   const checked = check(schema, document);
   if (!checked.ok) return throwFindings('ERR_CONFIG', checked.findings);
   const broken = crossChecks(checked.value);
@@ -304,18 +299,12 @@ export function parseConfig(text: string, file: string, hostname: string): Sluic
     const findings = broken.map((b) => findingAt(document, b.path, b.expectation));
     throwFindings('ERR_CONFIG', findings);
   }
-  return complete(checked.value, hostname, dirname(resolve(file)));
+  return complete(checked.value, hostname, dirname(resolve(file)), kube);
 }
 
 /** Read a configuration from its file. @throws DataplaneError ERR_CONFIG, ERR_YAML */
 export function loadConfig(file: string, hostname: string): SluiceConfig {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new DataplaneError('ERR_CONFIG', `cannot read ${file}: ${messageOf(cause)}`, { cause });
-  }
-  return parseConfig(text, file, hostname);
+  return parseConfig(readText(file), file, hostname);
 }
 
 interface SchemaNode {

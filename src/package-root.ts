@@ -1,5 +1,5 @@
 /** Files that travel with the package, found from the sources and from the compiled tree alike. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataplaneError } from './errors.js';
@@ -25,4 +25,12 @@ export function packageFile(path: string): string {
   const file = join(packageRoot(), path);
   if (existsSync(file)) return file;
   throw new DataplaneError('ERR_CORE_BUILD', `${path} is missing: run \`npm run build\``);
+}
+
+/** As package.json has it. */
+export function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as {
+    version: string;
+  };
+  return version;
 }

@@ -22,6 +22,7 @@ import {
 } from '../assembly/abi.js';
 import { familyOf, formatAddress, parseMac } from './addr.js';
 import type { Address } from './addr.js';
+import { controlOptions } from './agent/options.js';
 import { createControl } from './compile/control.js';
 import type { Control } from './compile/control.js';
 import type { Link } from './compile/links.js';
@@ -31,6 +32,7 @@ import type { Core } from './core/instance.js';
 import { SMALL_CAPACITIES } from './core/regions.js';
 import { GATEWAY_MAC, podMac } from './kernel/pod-link.js';
 import type { Log } from './log.js';
+import { formatIgnored } from './model/ignored.js';
 import { namedKey } from './model/keys.js';
 import { pcapHeader, pcapRecord, readPcap } from './port/pcap.js';
 import { openSource } from './sources/open.js';
@@ -65,14 +67,13 @@ interface World {
 
 /** Read the source once. */
 async function readCluster(config: SluiceConfig, log: Log): Promise<Control> {
-  const { nodeName, nodeAddresses } = config;
-  const own = nodeAddresses.length > 0 ? { nodeAddresses } : {};
-  const control = createControl({ nodeName, capacities: REPLAY_CAPACITIES, ...own });
+  const { nodeName } = config;
+  const control = createControl({ ...controlOptions(config), capacities: REPLAY_CAPACITIES });
   const over = new AbortController();
   const { source } = config;
   const events = openSource({ source, nodeName, stateDir: undefined, log, signal: over.signal });
   for await (const event of events) {
-    control.apply(event);
+    for (const part of control.apply(event)) log.warn(formatIgnored(part));
     if (event.type === 'synced') break;
   }
   over.abort();

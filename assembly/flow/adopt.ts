@@ -8,14 +8,18 @@ import {
   CONTROL_FLOWS4_LIVE_OFF,
   CONTROL_FLOWS6_LIVE_OFF,
   FLOW_PROBE_MAX,
+  IPPROTO_SCTP,
   LaneCounter,
+  SctpState,
   TALLY_F_REPLY,
   TcpState,
 } from '../abi';
+import { MAPPED_PREFIX } from '../mem/addr';
 import { regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
+import { chainFlow, tupleKeyOf } from './chain';
 import { deleteFlow, findFlow, partnerOf } from './flow-table';
-import { Row, dstOff, flowRegion, isV4, rowAt, srcOff, tallyOf } from './row';
+import { Row, dstOff, flowRegion, isV4, rowAt, srcOff, tallyAt, tallyOf } from './row';
 import { hashTuple } from './tuple';
 
 /** Could the table have produced this row in this slot? */
@@ -28,15 +32,15 @@ function isSound<F>(row: Row, idx: u32, mask: u32): bool {
   return findFlow<F>(src, dst, row.ports, row.kind) == row.ptr && isPaired<F>(row);
 }
 
-/** One row a direction, and a state that the tables of tcp-state.ts know. */
+/** One row a direction, and a state that the tables of tcp-state.ts and sctp-state.ts know. */
 function isPaired<F>(row: Row): bool {
   const partner = partnerOf<F>(row);
   if (!partner) return false;
   const tally = tallyOf<F>(row);
   const other = tallyOf<F>(Row.at(partner));
-  return (
-    ((tally.flags ^ other.flags) & TALLY_F_REPLY) != 0 && tally.state <= <u8>TcpState.SYN_SENT2
-  );
+  const isSctp = (row.kind & 0xff) == IPPROTO_SCTP;
+  const last: u8 = isSctp ? <u8>SctpState.HEARTBEAT_ACKED : <u8>TcpState.SYN_SENT2;
+  return ((tally.flags ^ other.flags) & TALLY_F_REPLY) != 0 && tally.state <= last;
 }
 
 /** @returns rows kept; the count of live rows is set anew */
@@ -46,6 +50,7 @@ export function adoptTable<F>(): u32 {
     CONTROL_BASE + (isV4<F>() ? CONTROL_FLOWS4_LIVE_OFF : CONTROL_FLOWS6_LIVE_OFF);
   const found = countLive<F>(mask);
   store<u32>(live, found);
+  unchainAll<F>(mask);
   for (let idx: u32 = 0; idx <= mask; idx++) {
     const row = rowAt<F>(idx);
     const seq = row.seq;
@@ -53,6 +58,7 @@ export function adoptTable<F>(): u32 {
     // Both directions: half a flow would translate one way only.
     deleteFlow<F>(row);
   }
+  chainAll<F>(mask);
   const kept = load<u32>(live);
   count(LaneCounter.FLOWS_ADOPTED, kept);
   count(LaneCounter.FLOWS_REJECTED, found - kept);
@@ -66,4 +72,34 @@ function countLive<F>(mask: u32): u32 {
     if (seq != 0 && !(seq & 1)) live++;
   }
   return live;
+}
+
+/** The chains were another agent's. */
+function unchainAll<F>(mask: u32): void {
+  for (let idx: u32 = 0; idx <= mask; idx++) {
+    const tally = tallyAt<F>(idx);
+    if (!(tally.flags & TALLY_F_REPLY)) continue;
+    tally.setNext(0);
+    tally.setPrevious(0);
+  }
+}
+
+/** Chain every flow as it was when it was made. */
+function chainAll<F>(mask: u32): void {
+  for (let idx: u32 = 0; idx <= mask; idx++) {
+    const row = rowAt<F>(idx);
+    const seq = row.seq;
+    if (seq == 0 || seq & 1 || !(tallyAt<F>(idx).flags & TALLY_F_REPLY)) continue;
+    const original = Row.at(partnerOf<F>(row));
+    const tally = tallyOf<F>(original);
+    chainFlow<F>(row, tally.serviceId != 0 ? tally.backendId : keyOfRow<F>(original));
+  }
+}
+
+/** `tupleKey` of a row's own destination. */
+function keyOfRow<F>(row: Row): u32 {
+  const dst = row.ptr + dstOff<F>();
+  if (isV4<F>())
+    return tupleKeyOf(0, ((<u64>load<u32>(dst)) << 32) | MAPPED_PREFIX, row.ports, row.kind);
+  return tupleKeyOf(load<u64>(dst), load<u64>(dst, 8), row.ports, row.kind);
 }

@@ -1,5 +1,13 @@
 /** Making room in a full run: first what should be gone, then what has never been answered. */
-import { FLOW_PROBE_MAX, IPPROTO_TCP, TALLY_F_REPLY, TALLY_F_SEEN_REPLY, TcpState } from '../abi';
+import {
+  FLOW_PROBE_MAX,
+  IPPROTO_SCTP,
+  IPPROTO_TCP,
+  SctpState,
+  TALLY_F_REPLY,
+  TALLY_F_SEEN_REPLY,
+  TcpState,
+} from '../abi';
 import { regionCapacity } from '../mem/region';
 import { deleteFlow, partnerOf } from './flow-table';
 import { Row, flowRegion, rowAt, tallyOf } from './row';
@@ -12,7 +20,11 @@ function isUnassured<F>(row: Row): bool {
   const partner = partnerOf<F>(row);
   if (!partner) return true;
   const reply = tallyOf<F>(Row.at(partner));
-  if ((row.kind & 0xff) == IPPROTO_TCP) return settledState(tally, reply) == TcpState.SYN_SENT;
+  const proto = row.kind & 0xff;
+  if (proto == IPPROTO_TCP) return settledState(tally, reply) == TcpState.SYN_SENT;
+  if (proto == IPPROTO_SCTP) {
+    return tally.state == SctpState.COOKIE_WAIT || tally.state == SctpState.HEARTBEAT_SENT;
+  }
   return !(tally.flags & TALLY_F_SEEN_REPLY) && reply.kernelPackets == 0;
 }
 

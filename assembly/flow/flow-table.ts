@@ -13,10 +13,12 @@ import {
   CONTROL_LAST_SEQ_OFF,
   FLOW_PROBE_MAX,
   LaneCounter,
+  TALLY_F_REPLY,
 } from '../abi';
 import { nowMs } from '../mem/clock';
 import { regionBase, regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
+import { unchainFlow } from './chain';
 import { Row, flowRegion, flowShift, isV4, rowAt, rowIdx, tallyAt, tallyOf } from './row';
 import { hashTuple, tupleEq } from './tuple';
 
@@ -66,19 +68,32 @@ export function openRow<F>(idx: u32): Row {
   return row;
 }
 
-/** From here on the kernel executes the row. */
-export function publish<F>(row: Row): void {
+/** A sequence number for one insertion. */
+function nextSeq(): u32 {
   const word: usize = CONTROL_BASE + CONTROL_LAST_SEQ_OFF;
   let seq = load<u32>(word) + 2;
   if (seq == 0) seq = 2;
   store<u32>(word, seq);
-  row.setSeq(seq);
+  return seq;
+}
+
+/** From here on the kernel executes the row. */
+export function publish<F>(row: Row): void {
+  row.setSeq(nextSeq());
   adjustLive<F>(1);
+}
+
+/** Give a live row another action: readers see the old one or the new one. */
+export function redirectRow<F>(row: Row, action: i32): void {
+  row.setSeq(SEQ_WRITING);
+  row.setAction(action);
+  row.setSeq(nextSeq());
 }
 
 /** Take one row out; what the kernel counted in it is kept in the lane's counters. */
 export function deleteRow<F>(row: Row): void {
   const tally = tallyOf<F>(row);
+  if (tally.flags & TALLY_F_REPLY) unchainFlow<F>(row);
   count(LaneCounter.RETIRED_KERNEL_PACKETS, tally.kernelPackets);
   count(LaneCounter.RETIRED_KERNEL_BYTES, tally.kernelBytes);
   row.setSeq(row.seq | 1);

@@ -4,9 +4,7 @@
  * A bounded walk over the range from a scattered start: with half the range taken, all 64
  * attempts fail once in 2^64 times.
  */
-import { CONTROL_BASE, CONTROL_PORT_SEED_OFF } from '../abi';
 import { be16 } from '../mem/be';
-import { mix64 } from '../mem/hash';
 
 /**
  * Kept away from the host's own ephemeral range (net.ipv4.ip_local_port_range starts at 32768) and
@@ -17,14 +15,6 @@ export const SNAT_PORT_COUNT: u32 = 8192;
 export const SNAT_PORT_TRIES: u32 = 64;
 
 if (SNAT_PORT_COUNT & (SNAT_PORT_COUNT - 1)) ERROR('the port range must be a power of two');
-
-/** A start for one flow's walk; different for every call. */
-export function firstPort(): u32 {
-  const word: usize = CONTROL_BASE + CONTROL_PORT_SEED_OFF;
-  const seed = load<u32>(word) + 1;
-  store<u32>(word, seed);
-  return <u32>mix64(seed);
-}
 
 /** The `i`-th candidate from a start, in network order; the step is odd and so visits all. */
 export function candidatePortBe(start: u32, i: u32): u16 {

@@ -7,11 +7,13 @@
  */
 import {
   FLOW4_DST_OFF,
+  FLOW4_MTU_OFF,
   FLOW4_NEW_DST_OFF,
   FLOW4_NEW_SRC_OFF,
   FLOW4_SHIFT,
   FLOW4_SRC_OFF,
   FLOW6_DST_OFF,
+  FLOW6_MTU_OFF,
   FLOW6_NEW_DST_OFF,
   FLOW6_NEW_SRC_OFF,
   FLOW6_SHIFT,
@@ -39,7 +41,9 @@ import {
   TALLY_LANE_BYTES_OFF,
   TALLY_LANE_PACKETS_OFF,
   TALLY_LANE_SEEN_MS_OFF,
+  TALLY_NEXT_OFF,
   TALLY_PARTNER_OFF,
+  TALLY_PREVIOUS_OFF,
   TALLY_SERVICE_ID_OFF,
   TALLY_SHIFT,
   TALLY_SIZE,
@@ -96,6 +100,10 @@ export function newSrcOff<F>(): usize {
 
 export function newDstOff<F>(): usize {
   return isV4<F>() ? FLOW4_NEW_DST_OFF : FLOW6_NEW_DST_OFF;
+}
+
+export function mtuOff<F>(): usize {
+  return isV4<F>() ? FLOW4_MTU_OFF : FLOW6_MTU_OFF;
 }
 
 /** The head both families share. */
@@ -276,12 +284,38 @@ export class Tally {
     store<u8>(this.ptr, <u8>v, TALLY_FLAGS_OFF);
   }
 
+  @inline get serviceId(): u32 {
+    return load<u32>(this.ptr, TALLY_SERVICE_ID_OFF);
+  }
+
+  @inline get backendId(): u32 {
+    return load<u32>(this.ptr, TALLY_BACKEND_ID_OFF);
+  }
+
   @inline setServiceId(v: u32): void {
     store<u32>(this.ptr, v, TALLY_SERVICE_ID_OFF);
   }
 
   @inline setBackendId(v: u32): void {
     store<u32>(this.ptr, v, TALLY_BACKEND_ID_OFF);
+  }
+
+  /** Reply rows: index + 1 of the next one of the backend (flow/chain.ts). */
+  @inline get next(): u32 {
+    return load<u32>(this.ptr, TALLY_NEXT_OFF);
+  }
+
+  @inline setNext(v: u32): void {
+    store<u32>(this.ptr, v, TALLY_NEXT_OFF);
+  }
+
+  /** Reply rows: index + 1 of the one before, or the head; 0 = in no chain. */
+  @inline get previous(): u32 {
+    return load<u32>(this.ptr, TALLY_PREVIOUS_OFF);
+  }
+
+  @inline setPrevious(v: u32): void {
+    store<u32>(this.ptr, v, TALLY_PREVIOUS_OFF);
   }
 
   @inline clear(): void {

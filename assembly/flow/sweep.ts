@@ -10,6 +10,7 @@ import {
   CONTROL_SWEEP6_OFF,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
+  IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
   LaneCounter,
@@ -22,13 +23,8 @@ import { regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
 import { deleteFlow, deleteRow, partnerOf, reclaimDeleted } from './flow-table';
 import { Row, Tally, flowRegion, isV4, rowAt, tallyAt, tallyOf } from './row';
-import { tcpTimeoutMs } from './tcp-state';
-
-/** nf_conntrack_udp_timeout, _udp_timeout_stream, _icmp_timeout, _generic_timeout. */
-const UDP_TIMEOUT_MS: u32 = 30_000;
-const UDP_STREAM_TIMEOUT_MS: u32 = 120_000;
-const ICMP_TIMEOUT_MS: u32 = 30_000;
-const GENERIC_TIMEOUT_MS: u32 = 600_000;
+import { sctpTimeoutMs } from './sctp-state';
+import { GENERIC_TIMEOUT_MS, ICMP_TIMEOUT_MS, tcpTimeoutMs, udpTimeoutMs } from './timeouts';
 
 /** How long a row has been silent, both its counters taken together. */
 function silentMs(tally: Tally): u32 {
@@ -44,7 +40,7 @@ function since(ms: u32): u32 {
 }
 
 /**
- * The state as it is after what only the kernel saw: the ACK that completes a handshake has no
+ * The TCP state as it is after what only the kernel saw: the ACK that completes a handshake has no
  * flag that climbs, so data counted in a row stands for it.
  */
 export function settledState(original: Tally, reply: Tally): u8 {
@@ -58,9 +54,10 @@ function timeoutMs(row: Row, original: Tally, reply: Tally): u32 {
   const proto = row.kind & 0xff;
   if (proto == IPPROTO_TCP) return tcpTimeoutMs(settledState(original, reply));
   if (proto == IPPROTO_UDP) {
-    const replied = original.flags & TALLY_F_SEEN_REPLY || reply.kernelPackets != 0;
-    return replied ? UDP_STREAM_TIMEOUT_MS : UDP_TIMEOUT_MS;
+    const replied = (original.flags & TALLY_F_SEEN_REPLY) != 0 || reply.kernelPackets != 0;
+    return udpTimeoutMs(replied);
   }
+  if (proto == IPPROTO_SCTP) return sctpTimeoutMs(original.state);
   return isEcho(proto) ? ICMP_TIMEOUT_MS : GENERIC_TIMEOUT_MS;
 }
 

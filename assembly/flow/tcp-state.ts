@@ -1,5 +1,5 @@
 /**
- * The TCP states a box in the middle keeps, as data: Linux's transition table and timeouts
+ * The TCP states a box in the middle keeps, as data: Linux's transition table
  * (net/netfilter/nf_conntrack_proto_tcp.c), so that users of the kernel's connection tracking
  * see the life they know.
  */
@@ -44,13 +44,6 @@ const TRANSITIONS = memory.data<u8>([
   IV, IV, IV, IV, IV, IV, IV, IV, IV, IV,
 ]);
 
-// Seconds, in TcpState order (nf_conntrack_tcp_timeout_*). NONE is never looked up.
-// prettier-ignore
-const TIMEOUTS = memory.data<u32>([
-  // NO, SS,  SR, ES,     FW,  CW, LA, TW,  CL, S2
-  10, 120, 60, 432000, 120, 60, 30, 120, 10, 120,
-]);
-
 /** Which row of the table a segment selects; RST beats SYN beats FIN beats ACK. */
 function eventOf(flags: u32): u32 {
   if (flags & TCP_FLAG_RST) return 4;
@@ -68,11 +61,6 @@ export function nextTcpState(state: u8, flags: u32, reply: bool): u8 {
   const row = eventOf(flags) + (reply ? EVENTS : 0);
   const next = load<u8>(TRANSITIONS + row * STATES + state);
   return next == IG ? state : next;
-}
-
-/** Milliseconds of silence after which a flow in this state is forgotten. */
-export function tcpTimeoutMs(state: u8): u32 {
-  return load<u32>(TIMEOUTS + ((<usize>state) << 2)) * 1000;
 }
 
 /**

@@ -1,10 +1,11 @@
 /** What surrounds the Ethernet frame: the trunk's stamps and AF_PACKET's virtio header. */
 import {
+  IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
   PKT_F_ANSWER,
+  PKT_F_FRAGMENT,
   PKT_F_GSO,
-  PKT_F_IPV4,
   PKT_F_PARTIAL_CSUM,
   PortKind,
   STAMP_PREFIX_0,
@@ -15,8 +16,7 @@ import {
 import { Pkt } from '../pkt';
 import { checksum, udpNonZero } from '../wire/checksum';
 import { Eth } from '../wire/eth';
-import { Ipv4 } from '../wire/ipv4';
-import { Ipv6 } from '../wire/ipv6';
+import { Sctp, sctpComplete } from '../wire/sctp';
 import { Tcp } from '../wire/tcp';
 import { Udp } from '../wire/udp';
 import { Port } from './port';
@@ -51,19 +51,23 @@ export function readVnetHeader(p: Pkt): void {
  * we wrote ourselves, gets the header that says nothing is left to do.
  */
 export function writeVnetHeader(p: Pkt): void {
-  if (p.port && Port.at(p.port).kind == PortKind.VNET && !p.has(PKT_F_ANSWER)) return;
+  const isKept = p.port && Port.at(p.port).kind == PortKind.VNET && !p.has(PKT_F_ANSWER);
+  // The kernel would take an SCTP checksum that is left to it for an Internet checksum
+  // (virtio_net_hdr_to_skb, linux/virtio_net.h): the header cannot say which it is.
+  const isPartialSctp = p.proto == IPPROTO_SCTP && p.has(PKT_F_PARTIAL_CSUM);
+  if (isPartialSctp) completeChecksum(p);
+  else if (isKept) return;
   memory.fill(p.frame - VNET_HLEN, 0, VNET_HLEN);
 }
 
 /**
- * Sum what the device would have summed: the field holds the pseudo-header's sum already. A
- * fragment has no whole transport checksum, and its header has not been proven to be there.
+ * Sum what the device would have summed: TCP's and UDP's field holds the pseudo-header's sum
+ * already. A fragment has no whole transport checksum, and its header has not been proven to be there.
  */
 export function completeChecksum(p: Pkt): void {
-  if (!p.isTracked) return;
-  // Bytes behind the datagram are padding and not summed.
-  const end = p.has(PKT_F_IPV4) ? <u32>Ipv4.at(p.l3Ptr).totalLength : Ipv6.at(p.l3Ptr).datagramLen;
-  const len = end - (p.l4 - p.l3);
+  if (!p.isTracked || p.has(PKT_F_FRAGMENT)) return;
+  const len = p.l4Len;
   if (p.proto == IPPROTO_TCP) Tcp.at(p.l4Ptr).setChecksumBe(checksum(p.l4Ptr, len));
   if (p.proto == IPPROTO_UDP) Udp.at(p.l4Ptr).setChecksumBe(udpNonZero(checksum(p.l4Ptr, len)));
+  if (p.proto == IPPROTO_SCTP) sctpComplete(Sctp.at(p.l4Ptr), len);
 }

@@ -1,11 +1,14 @@
 /**
  * A port: four rings and the frames lent through them.
  *
- * A frame is in exactly one place: free (table/pool.ts), posted (fill ring, kernel, rx ring) or in
- * flight (tx ring, kernel, completion ring). `posted` and `inFlight` count the latter two; their
- * sum over all ports and the free ones is every frame there is (`framesAccounted`).
+ * A frame is in exactly one place: free (table/pool.ts), posted (fill ring, kernel, rx ring), in
+ * flight (tx ring, kernel, completion ring) or held (flow/fragments.ts). `posted` and `inFlight`
+ * count two of them; their sum over all ports with the free and the held ones is every frame there
+ * is (`framesAccounted`).
  */
 import {
+  CONTROL_BASE,
+  CONTROL_FRAGMENTS_HELD_OFF,
   PORTS_BASE,
   PORTS_BYTES,
   PORT_COMP_OFF,
@@ -162,7 +165,7 @@ export function takeRx(port: Port, count: u32): void {
 
 /** Frames that have a place; equal to all of UMEM's between bursts, always. */
 export function framesAccounted(): u32 {
-  let total = poolCount();
+  let total = poolCount() + load<u32>(CONTROL_BASE + CONTROL_FRAGMENTS_HELD_OFF);
   for (let i: u32 = 0; i < <u32>PORT_MAX; i++) {
     if (!isAttached(i)) continue;
     const port = Port.at(portAt(i));

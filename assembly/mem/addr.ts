@@ -37,6 +37,11 @@ export function addrEquals(a: usize, b: usize): bool {
   return load<u64>(a) == load<u64>(b) && load<u64>(a, 8) == load<u64>(b, 8);
 }
 
+/** Whether 16 bytes are an IPv4 address in its mapped form. */
+export function isMapped(a: usize): bool {
+  return load<u64>(a) == 0 && load<u32>(a, 8) == MAPPED_PREFIX;
+}
+
 export function addrIsZero(a: usize): bool {
   return (load<u64>(a) | load<u64>(a, 8)) == 0;
 }
@@ -44,4 +49,12 @@ export function addrIsZero(a: usize): bool {
 /** Mask of the first `bits` (0..64) bits of a network-order word as loaded. */
 export function prefixMask(bits: u32): u64 {
   return bits == 0 ? 0 : be64(~(<u64>0) << (64 - bits));
+}
+
+/** Whether an address lies in a range. All three are 16 bytes; the range has no host bits. */
+export function inRange(addr: usize, range: usize, mask: usize): bool {
+  return (
+    (load<u64>(addr) & load<u64>(mask)) == load<u64>(range) &&
+    (load<u64>(addr, 8) & load<u64>(mask, 8)) == load<u64>(range, 8)
+  );
 }

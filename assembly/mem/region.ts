@@ -6,16 +6,20 @@
  * DIRECTORY; neither computes an address twice.
  */
 import {
+  AFFINITY_SIZE,
+  CAPS_AFFINITY_OFF,
   CAPS_BACKENDS_OFF,
   CAPS_BASE,
   CAPS_BYTES,
   CAPS_FLOWS4_OFF,
   CAPS_FLOWS6_OFF,
+  CAPS_FRAGMENTS_OFF,
   CAPS_FRAMES_OFF,
   CAPS_FRAME_SIZE_OFF,
   CAPS_FRONTENDS_OFF,
   CAPS_LINKS_OFF,
   CAPS_MAGLEV_ENTRIES_OFF,
+  CAPS_RANGES_OFF,
   CAPS_RING_BYTES_OFF,
   CAPS_ROUTES_OFF,
   CAPS_SERVICES_OFF,
@@ -37,6 +41,7 @@ import {
   DYNAMIC_BASE,
   FLOW4_SIZE,
   FLOW6_SIZE,
+  FRAGMENT_SIZE,
   FRONTEND_SIZE,
   LINK_SIZE,
   MAGLEV_ENTRY_SIZE,
@@ -47,6 +52,7 @@ import {
   PORTS_BYTES,
   PREFIX_LENGTHS,
   PREFIX_LIST_OFF,
+  RANGE_SIZE,
   REGION_COUNT,
   ROUTE_SIZE,
   RegionId,
@@ -155,6 +161,10 @@ export function layoutRegions(): u64 {
   at = place(RegionId.MAGLEV, at, MAGLEV_ENTRY_SIZE, caps(CAPS_MAGLEV_ENTRIES_OFF));
   at = place(RegionId.ROUTES, at, ROUTE_SIZE, slotsFor(caps(CAPS_ROUTES_OFF)));
   at = place(RegionId.PREFIXES, at, 1, PREFIX_LIST_OFF + PREFIX_LENGTHS + 1);
+  at = place(RegionId.RANGES, at, RANGE_SIZE, caps(CAPS_RANGES_OFF));
+  at = place(RegionId.AFFINITY, at, AFFINITY_SIZE, slotsFor(caps(CAPS_AFFINITY_OFF)));
+  at = place(RegionId.FRAGMENTS, at, FRAGMENT_SIZE, slotsFor(caps(CAPS_FRAGMENTS_OFF)));
+  at = place(RegionId.FLOW_HEADS, at, sizeof<u32>(), slotsFor(caps(CAPS_BACKENDS_OFF)));
   at = place(RegionId.FREE, at, sizeof<u32>(), caps(CAPS_FRAMES_OFF));
   at = place(RegionId.UMEM, at, frameSize, caps(CAPS_FRAMES_OFF));
   if (at > LINEAR_MEMORY_MAX) return 0;

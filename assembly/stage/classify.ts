@@ -7,7 +7,7 @@ import { addrEquals } from '../mem/addr';
 import { Pkt, drop } from '../pkt';
 import { lpmFind } from '../table/lpm';
 import { Link, Route } from '../tables';
-import { Ipv4, ipv4IsMartian } from '../wire/ipv4';
+import { Ipv4, ipv4IsLoopback, ipv4IsMartian } from '../wire/ipv4';
 import { ipv6IsLinkLocal, ipv6IsMartian, ipv6IsUnspecified } from '../wire/ipv6';
 
 /** First octet of the IPv4 groups 224/4 and of limited broadcast. */
@@ -34,7 +34,12 @@ function isLocalPod(p: Pkt): bool {
 function classifyIpv4(p: Pkt, link: Link): Verdict {
   const ip = Ipv4.at(p.l3Ptr);
   if (link.kind == LinkKind.POD && ip.srcBe != link.addr4Be) return drop(p, Drop.SPOOFED_SOURCE);
-  if (ipv4IsMartian(ip.srcBe)) return drop(p, Drop.MARTIAN_SOURCE);
+  // The host may speak with its loopback address: to node ports on it.
+  if (link.kind != LinkKind.HOST) {
+    if (ipv4IsMartian(ip.srcBe)) return drop(p, Drop.MARTIAN_SOURCE);
+    // Node ports on 127.0.0.1 are the host's alone (CVE-2020-8558).
+    if (ipv4IsLoopback(ip.dstBe)) return drop(p, Drop.MARTIAN_DESTINATION);
+  }
   return <u8>ip.dstBe >= IPV4_GROUP_FIRST ? drop(p, Drop.MULTICAST) : Verdict.NONE;
 }
 

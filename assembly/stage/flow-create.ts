@@ -9,26 +9,35 @@ import {
   FLOW_F_MACS,
   FLOW_F_NAT,
   FLOW_F_REPLY,
+  FLOW_F_TRUNK,
   FLOW_SRC_MAC_OFF,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_SCTP,
   IPPROTO_TCP,
-  IPPROTO_UDP,
   LaneCounter,
   LinkKind,
   PKT_F_ECHO,
   PKT_F_IPV4,
+  PKT_F_LATER_FRAGMENT,
+  ROUTE_F_OWN,
+  SctpState,
   TALLY_F_REPLY,
   TcpState,
   Verdict,
 } from '../abi';
+import { Service, backendId } from '../balance/rows';
+import { chainFlow, tupleKey } from '../flow/chain';
 import { evict } from '../flow/evict';
 import { NO_ROW, deleteRow, findFlow, openRow, publish, vacantFlow } from '../flow/flow-table';
-import { SNAT_PORT_TRIES, candidatePortBe, firstPort } from '../flow/ports';
+import { SNAT_PORT_TRIES, candidatePortBe } from '../flow/ports';
 import {
   Row,
   V4,
   V6,
   dstOff,
   isV4,
+  mtuOff,
   newDstOff,
   newSrcOff,
   rowIdx,
@@ -36,35 +45,48 @@ import {
   tallyAt,
   tallyOf,
 } from '../flow/row';
+import { SCTP_INVALID, nextSctpState } from '../flow/sctp-state';
 import { TCP_INVALID, nextTcpState } from '../flow/tcp-state';
 import { addrCopy, addrEq, swapPorts, unmapped } from '../flow/tuple';
 import { copyMac } from '../mem/addr';
 import { nowMs } from '../mem/clock';
+import { nextRandom } from '../mem/random';
+import { isTraced } from '../mem/trace';
 import { Pkt, drop } from '../pkt';
 import { count } from '../table/counters';
-import { Link, backendId, serviceId } from '../tables';
+import { lpmFind } from '../table/lpm';
+import { Link, Route, wayMtu } from '../tables';
 import { addDelta, deltaAddr6, deltaU32 } from '../wire/checksum';
 import { ETH_DST_OFF, ETH_SRC_OFF } from '../wire/eth';
+
+/** No state follows: the packet cannot be the first of a flow. */
+const INVALID: u8 = TCP_INVALID;
+if (SCTP_INVALID != TCP_INVALID) ERROR('one value says "invalid" for every protocol');
 
 if (FLOW_SRC_MAC_OFF != FLOW_DST_MAC_OFF + 6) ERROR('the MACs of a row lie together');
 
 export function flowCreate(p: Pkt): Verdict {
-  if (p.row || !p.isTracked) return Verdict.NONE;
+  if (p.row || !p.isTracked || p.has(PKT_F_LATER_FRAGMENT)) return Verdict.NONE;
   const state = openingState(p);
-  if (state == TCP_INVALID) {
+  if (state == INVALID) {
     // A segment of no known connection goes its way untranslated, or nowhere.
-    return p.isService ? drop(p, Drop.TCP_INVALID_STATE) : Verdict.NONE;
+    const isTcp = p.proto == IPPROTO_TCP;
+    const reason = isTcp ? Drop.TCP_INVALID_STATE : Drop.SCTP_INVALID_STATE;
+    return p.isService ? drop(p, reason) : Verdict.NONE;
   }
   return p.has(PKT_F_IPV4) ? create<V4>(p, state) : create<V6>(p, state);
 }
 
+/** TcpState or SctpState after the first packet; 0 where there are none. */
 function openingState(p: Pkt): u8 {
-  const none = <u8>TcpState.NONE;
-  return p.proto == IPPROTO_TCP ? nextTcpState(none, p.tcpFlags, false) : none;
+  if (p.proto == IPPROTO_TCP) return nextTcpState(<u8>TcpState.NONE, p.tcpFlags, false);
+  if (p.proto == IPPROTO_SCTP) return nextSctpState(<u8>SctpState.NONE, p.sctpChunks, false);
+  return 0;
 }
 
 function create<F>(p: Pkt, state: u8): Verdict {
   if (!uniqueReply<F>(p)) return drop(p, Drop.NO_FREE_PORT);
+  if (isTraced()) return Verdict.NONE;
   const reply = replyRow<F>(p);
   if (!reply) return full(p);
   const back = Row.at(reply);
@@ -79,6 +101,7 @@ function create<F>(p: Pkt, state: u8): Verdict {
   tallyOf<F>(there).setPartner(rowIdx<F>(back));
   tallyOf<F>(back).setPartner(rowIdx<F>(there));
   publish<F>(there);
+  chainFlow<F>(back, p.isService ? backendId(p.backend) : tupleKey(p.dstPtr, p.ports, p.proto));
   p.row = <u32>original;
   p.tally = <u32>tallyOf<F>(there).ptr;
   tallyOf<F>(there).add(p.len, nowMs());
@@ -113,7 +136,7 @@ function uniqueReply<F>(p: Pkt): bool {
   const ownAddress = addrEq<F>(unmapped<F>(p.srcPtr), unmapped<F>(p.newSrcPtr));
   if (ownAddress && !replyTaken<F>(p)) return true;
   if (ownAddress) count(LaneCounter.PORT_CLASHES, 1);
-  const start = firstPort();
+  const start = nextRandom();
   for (let i: u32 = 0; i < SNAT_PORT_TRIES; i++) {
     const portBe = <u32>candidatePortBe(start, i);
     p.newPorts = p.has(PKT_F_ECHO) ? portBe | (portBe << 16) : portBe | (p.newPorts & 0xffff0000);
@@ -151,11 +174,12 @@ function originalRow<F>(p: Pkt, state: u8): usize {
   row.setInIfindex(p.inIfindex);
   row.setAction(p.action);
   row.setOutIfindex(p.outIfindex);
+  setMtu<F>(row, p.route);
   setNextHop(row, p.action == Action.POD ? podMacs(p.outIfindex) : p.macs);
   const tally = tallyOf<F>(row);
   tally.setState(state);
   if (p.isService) {
-    tally.setServiceId(serviceId(p.service));
+    tally.setServiceId(Service.of(p.service).id);
     tally.setBackendId(backendId(p.backend));
   }
   return taken;
@@ -173,7 +197,19 @@ function replyRow<F>(p: Pkt): usize {
   // Replies may come in by another uplink than requests go out; from a pod only by its own link.
   row.setInIfindex(p.action == Action.UPLINK ? 0 : p.outIfindex);
   wayBack(p, row);
+  // Only beyond an uplink may a route be narrower than its link.
+  setMtu<F>(row, isUplink(p) ? lpmFind(p.srcPtr) : 0);
   return taken;
+}
+
+function isUplink(p: Pkt): bool {
+  return Link.at(p.link).kind == <u8>LinkKind.UPLINK;
+}
+
+/** The host fragments for itself; what 16 bits do not hold is no limit for an IP packet. */
+function setMtu<F>(row: Row, route: usize): void {
+  const mtu = row.action == <u8>Action.HOST ? 0 : wayMtu(route, row.outIfindex);
+  store<u16>(row.ptr + mtuOff<F>(), mtu > 0xffff ? 0 : <u16>mtu);
 }
 
 /** The reply goes to where the packet came from. */
@@ -192,7 +228,14 @@ function wayBack(p: Pkt, row: Row): void {
       return;
     default:
       row.setAction(Action.HOST);
+      if (isOwn(p.dstPtr)) row.setFlags(row.flags | FLOW_F_TRUNK);
   }
+}
+
+/** Whether an address is the host's own, loopback included. */
+function isOwn(addr: usize): bool {
+  const route = lpmFind(addr);
+  return route != 0 && (Route.at(route).flags & ROUTE_F_OWN) != 0;
 }
 
 /** Address of the MACs of a pod link, 0 = no such link. */
@@ -241,6 +284,6 @@ function addrDelta6(src: usize, newSrc: usize, dst: usize, newDst: usize): u16 {
 /** An echo's identifier stands in both halves but in the packet only once. */
 function portDelta(row: Row, newPorts: u32): u16 {
   const proto = row.kind & 0xff;
-  const echo = proto != IPPROTO_TCP && proto != IPPROTO_UDP;
+  const echo = proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
   return echo ? deltaU32(row.ports & 0xffff, newPorts & 0xffff) : deltaU32(row.ports, newPorts);
 }

@@ -1,34 +1,109 @@
 /**
  * NAT and forwarding: carry out what the row says, as the kernel programs do. Every change of a
- * field goes with its checksum delta; nothing is summed anew.
+ * field goes with its checksum delta; nothing is summed anew. What may go no further is answered
+ * from the node's own address, with the packet quoted as its sender knows it.
  */
 import {
   Action,
+  CONTROL_BASE,
+  CONTROL_NODE_ADDR4_OFF,
+  CONTROL_NODE_ADDR6_OFF,
+  Drop,
   FLOW_F_MACS,
   FLOW_F_NAT,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
+  IPPROTO_SCTP,
   IPPROTO_TCP,
+  PKT_F_GSO,
   PKT_F_IPV4,
+  PKT_F_LATER_FRAGMENT,
   PKT_F_PARTIAL_CSUM,
   Verdict,
 } from '../abi';
-import { Row, V4, V6, newDstOff, newSrcOff } from '../flow/row';
-import { Pkt } from '../pkt';
+import { datagramLen } from '../answer/header';
+import { answerError, errorKind } from '../answer/icmp-error';
+import { Row, V4, V6, mtuOff, newDstOff, newSrcOff } from '../flow/row';
+import { addrIsZero } from '../mem/addr';
+import { Pkt, drop } from '../pkt';
+import { wayMtu } from '../tables';
 import { applyDelta, applyDeltaPartial, applyDeltaUdp } from '../wire/checksum';
-import { Icmp } from '../wire/icmp';
-import { Icmpv6 } from '../wire/icmpv6';
-import { Ipv4, ipv4DecrementTtl } from '../wire/ipv4';
-import { Ipv6 } from '../wire/ipv6';
+import {
+  ICMP_CODE_FRAG_NEEDED,
+  ICMP_CODE_TTL,
+  ICMP_TIME_EXCEEDED,
+  ICMP_UNREACHABLE,
+  Icmp,
+} from '../wire/icmp';
+import {
+  ICMPV6_CODE_HOP_LIMIT,
+  ICMPV6_PACKET_TOO_BIG,
+  ICMPV6_TIME_EXCEEDED,
+  Icmpv6,
+} from '../wire/icmpv6';
+import { IPV4_FLAG_DF, Ipv4, ipv4DecrementTtl } from '../wire/ipv4';
+import { Ipv6, ipv6DecrementHopLimit } from '../wire/ipv6';
+import { Sctp, sctpTranslate } from '../wire/sctp';
 import { Tcp } from '../wire/tcp';
 import { Udp } from '../wire/udp';
 
 export function nat(p: Pkt): Verdict {
   const row: usize = p.row;
   const flags = row ? take(p, Row.at(row)) : 0;
-  if (p.action != Action.HOST && !decrementTtl(p)) return Verdict.PUNT;
+  const mtu = row ? rowMtu(p, row) : routeMtu(p);
+  // The frame is never shorter than what is in it.
+  if (mtu != 0 && p.len - p.l3 > mtu && isTooBig(p, mtu)) return tooBig(p, mtu);
+  if (p.action != Action.HOST && !decrementTtl(p)) return timeExceeded(p);
   if (flags & FLOW_F_NAT) translate(p, Row.at(row));
   return Verdict.TX;
+}
+
+/** Longest IP packet the way out takes; 0 = it takes them all. */
+function rowMtu(p: Pkt, row: usize): u32 {
+  return load<u16>(row + (p.has(PKT_F_IPV4) ? mtuOff<V4>() : mtuOff<V6>()));
+}
+
+/** What the host gets it fragments itself. */
+function routeMtu(p: Pkt): u32 {
+  return p.action == Action.HOST ? 0 : wayMtu(p.route, p.outIfindex);
+}
+
+/**
+ * Whether a packet longer than the way out takes must not go there. Super-frames are cut by the
+ * device; IPv4 without DF is left to whoever is next: the host does not know the flow, so that
+ * what it would fragment could not be translated any more.
+ */
+function isTooBig(p: Pkt, mtu: u32): bool {
+  if (p.has(PKT_F_GSO) || datagramLen(p) <= mtu) return false;
+  return !p.has(PKT_F_IPV4) || (Ipv4.at(p.l3Ptr).fragment & IPV4_FLAG_DF) != 0;
+}
+
+/** Address of the node's own address of the packet's family, 0 = it has none. */
+function nodeAddr(p: Pkt): usize {
+  const off = p.has(PKT_F_IPV4) ? CONTROL_NODE_ADDR4_OFF : CONTROL_NODE_ADDR6_OFF;
+  const addr: usize = CONTROL_BASE + off;
+  return addrIsZero(addr) ? 0 : addr;
+}
+
+/** RFC 1191 4, RFC 4443 3.2 */
+function tooBig(p: Pkt, mtu: u32): Verdict {
+  const kind = errorKind(ICMP_UNREACHABLE, ICMP_CODE_FRAG_NEEDED, ICMPV6_PACKET_TOO_BIG, 0);
+  const from = nodeAddr(p);
+  const isAnswered = from != 0 && answerError(p, from, kind, mtu) == Verdict.TX;
+  return isAnswered ? Verdict.TX : drop(p, Drop.PACKET_TOO_BIG);
+}
+
+/** RFC 1812 5.3.1, RFC 4443 3.3. Without an address to say it from, the host's stack says it. */
+function timeExceeded(p: Pkt): Verdict {
+  const from = nodeAddr(p);
+  if (!from) return Verdict.PUNT;
+  const kind = errorKind(
+    ICMP_TIME_EXCEEDED,
+    ICMP_CODE_TTL,
+    ICMPV6_TIME_EXCEEDED,
+    ICMPV6_CODE_HOP_LIMIT,
+  );
+  return answerError(p, from, kind, 0) == Verdict.TX ? Verdict.TX : drop(p, Drop.TTL_EXCEEDED);
 }
 
 /** The row's way out replaces the route's. @returns the row's flags */
@@ -40,14 +115,10 @@ function take(p: Pkt, row: Row): i32 {
   return flags;
 }
 
-/** @returns false when the packet may go no further: the host's stack says so to its sender */
+/** @returns false when the packet may go no further */
 function decrementTtl(p: Pkt): bool {
   if (p.has(PKT_F_IPV4)) return ipv4DecrementTtl(Ipv4.at(p.l3Ptr));
-  const ip = Ipv6.at(p.l3Ptr);
-  const hopLimit = ip.hopLimit;
-  if (hopLimit <= 1) return false;
-  ip.setHopLimit(hopLimit - 1);
-  return true;
+  return ipv6DecrementHopLimit(Ipv6.at(p.l3Ptr));
 }
 
 function translate(p: Pkt, row: Row): void {
@@ -62,6 +133,8 @@ function translate(p: Pkt, row: Row): void {
     ip.copySrc(row.ptr + newSrcOff<V6>());
     ip.copyDst(row.ptr + newDstOff<V6>());
   }
+  // A later fragment has no transport header.
+  if (p.has(PKT_F_LATER_FRAGMENT)) return;
   if (p.has(PKT_F_PARTIAL_CSUM)) translatePartial(p, row);
   else translateTransport(p, p.l4Ptr, row.newPorts, addrDelta, row.portDelta);
 }
@@ -74,6 +147,9 @@ function translateTransport(p: Pkt, l4: usize, ports: u32, addrDelta: u32, portD
       tcp.setChecksumBe(applyDelta(tcp.checksumBe, addrDelta + portDelta));
       return;
     }
+    case IPPROTO_SCTP:
+      // No pseudo-header, and another kind of checksum: the deltas say nothing.
+      return sctpTranslate(Sctp.at(l4), ports, p.l4Len);
     case IPPROTO_ICMP: {
       // No pseudo-header: the addresses are not summed.
       const icmp = Icmp.at(l4);
@@ -103,6 +179,8 @@ function translatePartial(p: Pkt, row: Row): void {
     Tcp.at(l4).setChecksumBe(applyDeltaPartial(Tcp.at(l4).checksumBe, row.addrDelta));
     return;
   }
+  // SCTP's field holds nothing yet (io/frame.ts completes it).
+  if (p.proto == IPPROTO_SCTP) return Sctp.at(l4).setPortsBe(row.newPorts);
   if (p.proto != IPPROTO_ICMPV6) {
     Udp.at(l4).setPortsBe(row.newPorts);
     Udp.at(l4).setChecksumBe(applyDeltaPartial(Udp.at(l4).checksumBe, row.addrDelta));

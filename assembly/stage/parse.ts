@@ -6,6 +6,7 @@ import {
   Drop,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
+  IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
   PKT_F_ECHO,
@@ -35,6 +36,7 @@ import {
   walkOffset,
   walkProto,
 } from '../wire/ipv6-ext';
+import { Sctp, sctpChunks } from '../wire/sctp';
 import { Tcp, tcpFlagsValid } from '../wire/tcp';
 import { Udp } from '../wire/udp';
 
@@ -128,6 +130,8 @@ function parseTransport(p: Pkt, l4: usize, avail: u32): Verdict {
       return parseTcp(p, l4, avail);
     case IPPROTO_UDP:
       return parseUdp(p, l4, avail);
+    case IPPROTO_SCTP:
+      return parseSctp(p, l4, avail);
     case IPPROTO_ICMP:
       return p.has(PKT_F_IPV4) ? parseIcmp(p, l4, avail) : Verdict.NONE;
     case IPPROTO_ICMPV6:
@@ -151,6 +155,15 @@ function parseUdp(p: Pkt, l4: usize, avail: u32): Verdict {
   const bad = whole ? Udp.check(l4, avail) : Udp.checkHeader(l4, avail);
   if (bad != Drop.NONE) return drop(p, bad);
   p.ports = Udp.at(l4).portsBe;
+  return Verdict.NONE;
+}
+
+function parseSctp(p: Pkt, l4: usize, avail: u32): Verdict {
+  const whole = !p.has(PKT_F_FRAGMENT);
+  const bad = whole ? Sctp.check(l4, avail) : Sctp.checkHeader(l4, avail);
+  if (bad != Drop.NONE) return drop(p, bad);
+  p.ports = Sctp.at(l4).portsBe;
+  p.sctpChunks = <u16>sctpChunks(l4, avail);
   return Verdict.NONE;
 }
 

@@ -1,4 +1,7 @@
-/** The lane's own counters: u64 words that anybody may read and only the lane writes. */
+/**
+ * The lane's own counters: u64 words that anybody may read and only the lane writes. A traced frame
+ * is not traffic and counts nowhere.
+ */
 import {
   COUNTERS_BASE,
   COUNTERS_BYTES,
@@ -9,6 +12,7 @@ import {
   Drop,
   LaneCounter,
 } from '../abi';
+import { isTraced } from '../mem/trace';
 
 if (COUNTER_DROP_BASE + DROP_COUNT > COUNTER_LANE_BASE)
   ERROR('drop counters overlap the lane counters');
@@ -23,6 +27,7 @@ export function count(counter: LaneCounter, by: u64): void {
 }
 
 function add(word: u32, by: u64): void {
+  if (isTraced()) return;
   const at: usize = COUNTERS_BASE + (word << 3);
   store<u64>(at, load<u64>(at) + by);
 }

@@ -88,10 +88,15 @@ export function tablePut(region: RegionId, words: u32, w0: u64, w1: u64, w2: u64
 export function tableDelete(region: RegionId, words: u32, w0: u64, w1: u64, w2: u64): bool {
   const row = tableFind(region, words, w0, w1, w2);
   if (!row) return false;
+  tableDeleteRow(region, row);
+  return true;
+}
+
+/** Delete a live row by its address. */
+export function tableDeleteRow(region: RegionId, row: usize): void {
   setRegionUsed(region, regionUsed(region) - 1);
   store<u32>(row + ROW_STATE_OFF, RowState.DELETED);
   clearDeletedRun(region, row);
-  return true;
 }
 
 /** A deleted row before an empty one ends no run that continues: make it empty, and so on back. */

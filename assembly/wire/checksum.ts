@@ -125,6 +125,11 @@ export function deltaAddr6(oldPtr: usize, newPtr: usize): u16 {
   return fold(low + high);
 }
 
+/** Delta of a range whose sum was one number and is another. */
+export function deltaOfSums(before: u64, after: u64): u16 {
+  return addDelta(~fold(before), fold(after));
+}
+
 /** Delta of two changes together. */
 export function addDelta(a: u16, b: u16): u16 {
   return fold32(<u32>a + <u32>b);

@@ -98,6 +98,14 @@ export class Ipv4 {
   @inline get fragment(): u16 {
     return be16(load<u16>(changetype<usize>(this), IPV4_FRAGMENT_OFF));
   }
+  /** Bytes of the datagram before this fragment's. */
+  @inline get fragmentBytes(): u32 {
+    return (<u32>(this.fragment & IPV4_OFFSET_MASK)) << 3;
+  }
+  /** Identification, which fragments of one datagram share. */
+  @inline get idBe(): u16 {
+    return load<u16>(changetype<usize>(this), IPV4_ID_OFF);
+  }
   @inline get ttl(): u8 {
     return load<u8>(changetype<usize>(this), IPV4_TTL_OFF);
   }
@@ -139,7 +147,7 @@ function sumOfFiveWords(ptr: usize): u64 {
 /**
  * Decrement TTL and patch the header checksum in place (RFC 1812 5.3.1).
  *
- * @returns  false when TTL was 0 or 1: the host's stack answers its sender
+ * @returns  false when TTL was 0 or 1: the packet may go no further
  */
 export function ipv4DecrementTtl(ip: Ipv4): bool {
   const ttl = ip.ttl;
@@ -153,4 +161,9 @@ export function ipv4DecrementTtl(ip: Ipv4): bool {
 export function ipv4IsMartian(addrBe: u32): bool {
   const net = <u8>addrBe;
   return net == 0 || net == 127 || net >= 224;
+}
+
+/** 127/8 (RFC 1122 3.2.1.3): must not appear outside a host. */
+export function ipv4IsLoopback(addrBe: u32): bool {
+  return <u8>addrBe == 127;
 }

@@ -7,6 +7,8 @@
  *   +-------+-------+---------+-+-+    AH: in 4 bytes, the first 8 not counted
  *   | next  |   0   | offset  |0|M|    fragment header, always 8 bytes
  *   +-------+-------+---------+-+-+
+ *   |       identification        |
+ *   +-----------------------------+
  *   | next  | length| type  | left  |  routing header
  *
  * The walk stops at the first thing that is not hop-by-hop, routing, destination options
@@ -30,6 +32,7 @@ import { IPV6_HLEN, Ipv6 } from './ipv6';
 export const IPV6_EXT_NEXT_OFF: usize = 0;
 export const IPV6_EXT_LENGTH_OFF: usize = 1;
 export const IPV6_FRAGMENT_OFF: usize = 2;
+export const IPV6_FRAGMENT_ID_OFF: usize = 4;
 export const IPV6_ROUTING_LEFT_OFF: usize = 3;
 
 /** The smallest extension header, and the fragment header. */
@@ -146,4 +149,14 @@ function extensionFlags(kind: u8, header: usize): u32 {
     (word & IPV6_FRAGMENT_MORE ? IPV6_WALK_F_MORE : 0) |
     (word & IPV6_FRAGMENT_OFFSET_MASK ? IPV6_WALK_F_LATER : 0)
   );
+}
+
+/** Identification of a fragment, as it lies in the packet. @param behind what follows its header */
+export function fragmentId6(behind: usize): u32 {
+  return load<u32>(behind - IPV6_EXT_HLEN + IPV6_FRAGMENT_ID_OFF);
+}
+
+/** Bytes of the datagram before a fragment's. @param behind what follows its header */
+export function fragmentBytes6(behind: usize): u32 {
+  return be16(load<u16>(behind - IPV6_EXT_HLEN + IPV6_FRAGMENT_OFF)) & IPV6_FRAGMENT_OFFSET_MASK;
 }

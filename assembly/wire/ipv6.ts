@@ -106,6 +106,14 @@ export class Ipv6 {
   }
 }
 
+/** Decrement the hop limit in place (RFC 8200 3). @returns false when it was 0 or 1 */
+export function ipv6DecrementHopLimit(ip: Ipv6): bool {
+  const hopLimit = ip.hopLimit;
+  if (hopLimit <= 1) return false;
+  ip.setHopLimit(hopLimit - 1);
+  return true;
+}
+
 /** Copy one address; the two may overlap. */
 export function ipv6Copy(dstPtr: usize, srcPtr: usize): void {
   const head = load<u64>(srcPtr);

@@ -19,6 +19,8 @@ export interface ServiceSpec {
   readonly port: number;
   readonly targetPort: number;
   readonly endpoints: readonly string[];
+  /** Makes it a Service of type NodePort. */
+  readonly nodePort?: number;
 }
 
 /** A pod of this node. */
@@ -35,7 +37,8 @@ const PORT_NAME = 'main';
 
 /** The objects of one service, as a source would report them. */
 export function serviceEvents(spec: ServiceSpec): PutEvent[] {
-  const { name, clusterIP, protocol, port, targetPort, endpoints } = spec;
+  const { name, clusterIP, protocol, port, targetPort, endpoints, nodePort } = spec;
+  const exposed = nodePort === undefined ? {} : { nodePort };
   return [
     {
       type: 'put',
@@ -43,10 +46,11 @@ export function serviceEvents(spec: ServiceSpec): PutEvent[] {
       object: {
         metadata: { ...META, name },
         spec: {
+          type: nodePort === undefined ? 'ClusterIP' : 'NodePort',
           clusterIP,
           clusterIPs: [clusterIP],
           ipFamilies: ['IPv4'],
-          ports: [{ name: PORT_NAME, protocol, port, targetPort }],
+          ports: [{ name: PORT_NAME, protocol, port, targetPort, ...exposed }],
         },
       },
     },
@@ -95,6 +99,8 @@ export interface ClusterSpec {
   readonly links: readonly Link[];
   /** Pod range of the other node. */
   readonly remotePods: string;
+  /** Of this node. */
+  readonly nodeAddress?: string;
 }
 
 /** What a cluster becomes. */
@@ -108,7 +114,7 @@ export interface CompiledCluster {
 export function compileCluster(spec: ClusterSpec): CompiledCluster {
   const control = createControl({ nodeName: NODE_NAME, capacities: spec.capacities });
   const events = [
-    nodeEvent(NODE_NAME, '192.168.0.1', '10.244.0.0/24'),
+    nodeEvent(NODE_NAME, spec.nodeAddress ?? '192.168.0.1', '10.244.0.0/24'),
     nodeEvent('node-b', '192.168.0.2', spec.remotePods),
     ...spec.pods.map(podEvent),
     ...spec.services.flatMap(serviceEvents),

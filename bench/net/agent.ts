@@ -7,6 +7,7 @@ import { closeFd, mapLookup, mountBpffs, objGet, unmount } from '../../src/nativ
 import { packageRoot } from '../../src/package-root.js';
 import type { PutEvent } from '../../src/model/events.js';
 import { NODE_NAME, nodeEvent, podEvent, serviceEvents } from '../core/cluster.js';
+import type { ServiceSpec } from '../core/cluster.js';
 import type { Scope } from '../scope.js';
 import {
   awaitService,
@@ -36,6 +37,10 @@ export function missingAgent(): string | undefined {
 export interface AgentOptions {
   readonly offload: boolean;
   readonly trunk: 'xdp' | 'packet';
+  /** Left out: those of pods.ts. */
+  readonly services?: readonly ServiceSpec[];
+  /** Start what the last service leads to; left out: `startServers`. */
+  readonly serve?: (node: PodNode) => Promise<void>;
 }
 
 const API_VERSIONS: Readonly<Record<PutEvent['kind'], string>> = {
@@ -45,13 +50,22 @@ const API_VERSIONS: Readonly<Record<PutEvent['kind'], string>> = {
   Pod: 'v1',
 };
 
-/** JSON is YAML: one file an object. */
+/** Objects a file: many files or large ones take longer to read. */
+const OBJECTS_PER_FILE = 200;
+
+/** JSON is YAML. */
 function writeManifests(folder: string, events: readonly PutEvent[]): void {
-  events.forEach(({ kind, object }, i) => {
-    const document = { apiVersion: API_VERSIONS[kind], kind, ...object };
-    writeFileSync(path.join(folder, `${i}-${kind}.yaml`), JSON.stringify(document));
-  });
+  const documents = events.map(({ kind, object }) =>
+    JSON.stringify({ apiVersion: API_VERSIONS[kind], kind, ...object }),
+  );
+  for (let i = 0; i < documents.length; i += OBJECTS_PER_FILE) {
+    const text = documents.slice(i, i + OBJECTS_PER_FILE).join('\n---\n');
+    writeFileSync(path.join(folder, `${i}.yaml`), text);
+  }
 }
+
+/** Room for ten thousand services of one endpoint. */
+const CAPACITIES = { services: 16_384, frontends: 32_768 };
 
 function writeConfig(folder: string, options: AgentOptions): string {
   const file = path.join(folder, 'sluice.yaml');
@@ -68,6 +82,7 @@ function writeConfig(folder: string, options: AgentOptions): string {
     podMTU: POD_MTU,
     nodeAddresses: [NODE_ADDR],
     logLevel: 'warn',
+    capacities: CAPACITIES,
   };
   writeFileSync(file, JSON.stringify(config));
   return file;
@@ -113,13 +128,13 @@ export async function startSluiceNode(
   writeManifests(path.join(folder, 'objects'), [
     nodeEvent(NODE_NAME, NODE_ADDR, POD_CIDR),
     ...made.pods.map(podEvent),
-    ...SERVICES.flatMap(serviceEvents),
+    ...(options.services ?? SERVICES).flatMap(serviceEvents),
   ]);
   const pins = mountPins(scope, folder);
   const cli = path.join(packageRoot(), CLI);
   const config = writeConfig(folder, options);
   start(scope, { netns: made.node }, process.execPath, cli, 'run', '--config', config);
-  await startServers(scope, made);
-  await awaitService(made, RR_SERVICE);
+  await (options.serve?.(made) ?? startServers(scope, made));
+  await awaitService(made, options.services?.at(-1) ?? RR_SERVICE);
   return { ...made, lanePackets: () => readLanePackets(pins) };
 }

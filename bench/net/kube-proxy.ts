@@ -4,7 +4,7 @@
  * look-ups and verdict maps as on a real node. Source: pkg/proxy/nftables of Kubernetes 1.33.
  */
 import { createHash } from 'node:crypto';
-import { run } from './sh.js';
+import { run, runSync } from './sh.js';
 import type { Netns } from './netns.js';
 
 export interface ClusterIPService {
@@ -14,6 +14,8 @@ export interface ClusterIPService {
   /** Addresses of the endpoints; all listen on `targetPort`. */
   readonly endpoints: readonly string[];
   readonly targetPort: number;
+  /** It can be reached at this port of the node, too, from everywhere (Cluster policy). */
+  readonly nodePort?: number;
 }
 
 export interface KubeProxyConfig {
@@ -39,13 +41,20 @@ function serviceName(service: ClusterIPService): string {
 }
 
 function serviceChains(service: ClusterIPService, podCIDR: string): string[] {
-  const { clusterIP, protocol, targetPort, endpoints } = service;
+  const { clusterIP, protocol, targetPort, endpoints, nodePort } = service;
   const name = serviceName(service);
   const chain = `service-${hashed(name)}`;
   const targets = endpoints.map((address) => ({
     address,
     chain: `endpoint-${hashed(`${name}__${address}/${targetPort}`)}`,
   }));
+  const external = `external-${hashed(name)}`;
+  const exposed = [
+    `add chain ip ${TABLE} ${external}`,
+    `add rule ip ${TABLE} ${external} jump mark-for-masquerade`,
+    `add rule ip ${TABLE} ${external} goto ${chain}`,
+    `add element ip ${TABLE} service-nodeports { ${protocol} . ${nodePort} : goto ${external} }`,
+  ];
   const choices = targets.map((target, i) => `${i} : goto ${target.chain}`).join(', ');
   return [
     ...targets.flatMap((target) => [
@@ -58,6 +67,7 @@ function serviceChains(service: ClusterIPService, podCIDR: string): string[] {
     `add rule ip ${TABLE} ${chain} numgen random mod ${endpoints.length} vmap { ${choices} }`,
     `add element ip ${TABLE} cluster-ips { ${clusterIP} }`,
     `add element ip ${TABLE} service-ips { ${clusterIP} . ${protocol} . ${service.port} : goto ${chain} }`,
+    ...(nodePort === undefined ? [] : exposed),
   ];
 }
 
@@ -133,9 +143,13 @@ export function kubeProxyRules(config: KubeProxyConfig): string {
   ].join('\n');
 }
 
+/** Ten thousand services take nft its time. */
+const LOAD_MS = 300_000;
+
 /** Program the rules in a namespace: what a running kube-proxy leaves there. */
-export async function startKubeProxy(netns: Netns, config: KubeProxyConfig): Promise<void> {
-  await run({ netns }, 'sh', '-c', `nft -f - <<'RULES'\n${kubeProxyRules(config)}RULES`);
+export function startKubeProxy(netns: Netns, config: KubeProxyConfig): Promise<void> {
+  runSync({ netns }, ['nft', '-f', '-'], kubeProxyRules(config), LOAD_MS);
+  return Promise.resolve();
 }
 
 /** Take the rules out again. */

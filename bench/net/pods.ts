@@ -13,6 +13,7 @@ import { NAMESPACE, type PodSpec, type ServiceSpec } from '../core/cluster.js';
 import { SUBJECT_CPU } from '../pin.js';
 import type { Scope } from '../scope.js';
 import { compileNative } from '../twin.js';
+import { startIptables } from './kube-proxy-iptables.js';
 import { startKubeProxy, type ClusterIPService } from './kube-proxy.js';
 import { createNetns, ip, netnsPath, sysctl, type Netns } from './netns.js';
 import { delay, run, start } from './sh.js';
@@ -71,21 +72,35 @@ function linkPods({ node, pods }: PodNode): void {
   }
 }
 
+/** Who decides in a node where the kernel forwards. */
+export type KernelMode = 'nftables' | 'iptables';
+
+export interface KernelOptions {
+  readonly services?: readonly ServiceSpec[];
+  readonly mode?: KernelMode;
+}
+
 function clusterIPService(spec: ServiceSpec): ClusterIPService {
   const { clusterIP, port, targetPort, endpoints } = spec;
   return { clusterIP, protocol: 'tcp', port, endpoints, targetPort };
 }
 
 /** A node where the kernel forwards: routes, conntrack and kube-proxy's rules. */
-export async function startKernelNode(scope: Scope, label: string): Promise<PodNode> {
+export async function startKernelNode(
+  scope: Scope,
+  label: string,
+  { services = SERVICES, mode = 'nftables' }: KernelOptions = {},
+): Promise<PodNode> {
   const made = createPodNode(scope, label);
   linkPods(made);
-  await startKubeProxy(made.node, {
+  const config = {
     podCIDR: POD_CIDR,
     serviceCIDR: SERVICE_CIDR,
     nodeAddress: NODE_ADDR,
-    services: SERVICES.map(clusterIPService),
-  });
+    services: services.map(clusterIPService),
+  };
+  if (mode === 'nftables') await startKubeProxy(made.node, config);
+  else startIptables(made.node, config);
   await startServers(scope, made);
   return made;
 }
@@ -97,7 +112,8 @@ export async function startServers(scope: Scope, { server }: PodNode): Promise<v
   await start(scope, place, rr, 'server', String(RR_PORT)).nextLine();
 }
 
-const REACH_TRIES = 50;
+/** An agent that reads ten thousand services takes its time. */
+const REACH_TRIES = 150;
 const REACH_PAUSE_MS = 200;
 
 /** Wait until the client reaches the server through the service. */

@@ -42,9 +42,14 @@ export function run(place: Place, ...command: string[]): Promise<string> {
 }
 
 /** The same, synchronously, for set-up and clean-up. @param input standard input */
-export function runSync(place: Place, command: readonly string[], input = ''): string {
+export function runSync(
+  place: Place,
+  command: readonly string[],
+  input = '',
+  timeout = TIMEOUT_MS,
+): string {
   const [program, args] = argv(place, command);
-  return execFileSync(program, args, { encoding: 'utf8', input, timeout: TIMEOUT_MS });
+  return execFileSync(program, args, { encoding: 'utf8', input, timeout });
 }
 
 /** A command line for people: no paths, no options, no JSON. */

@@ -30,7 +30,7 @@ import type { Lane } from '../../src/core/lane-client.js';
 import type { PortSpec } from '../../src/core/lane-messages.js';
 import { layoutHash, SMALL_CAPACITIES } from '../../src/core/regions.js';
 import { preparePinDir } from '../../src/kernel/host.js';
-import { createXskMap, openMaps } from '../../src/kernel/maps.js';
+import { createDeviceMap, createXskMap, openMaps } from '../../src/kernel/maps.js';
 import { loadProgram } from '../../src/kernel/programs.js';
 import { createSteering } from '../../src/kernel/steering.js';
 import { closeFd, linkCreate, mapLookup } from '../../src/native.js';
@@ -103,9 +103,11 @@ async function startNode(spec: UplinkSpec): Promise<Node> {
   preparePinDir(PIN_DIR);
   const { flows4, flows6, links } = CAPACITIES;
   const maps = openMaps(PIN_DIR, { flows4, flows6, links, ours: 1024, layout: layoutHash() });
-  const devices = [spec.near, spec.far].map((device) => {
+  const isOneLink = spec.near.ifindex === spec.far.ifindex;
+  const devices = (isOneLink ? [spec.near] : [spec.near, spec.far]).map((device) => {
     const xsks = createXskMap(1);
-    return { device, xsks, program: loadProgram('uplink_xdp', { ...maps.fds, xsks }) };
+    const fds = { ...maps.fds, xsks, device: createDeviceMap() };
+    return { device, xsks, program: loadProgram('uplink_xdp', fds) };
   });
   const { startLane } = await importLaneClient();
   const lane = await startLane({
@@ -134,6 +136,7 @@ async function startNode(spec: UplinkSpec): Promise<Node> {
       ioPort,
     })),
     remotePods: spec.remotePods,
+    nodeAddress: spec.nodeAddress,
   });
   await applyAll(lane, cluster.records);
   await applyAll(lane, serverRoutes(spec));

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import type { ServiceSpec } from '../core/cluster.js';
 import { SUBJECT_CPU } from '../pin.js';
 import type { Scope } from '../scope.js';
+import type { Netns } from './netns.js';
 import { start } from './sh.js';
-import { SERVICE, type Wire } from './wire.js';
+import { KUBE_PROXY, SERVICE, type Wire } from './wire.js';
 
 export interface UplinkDevice {
   readonly name: string;
@@ -15,8 +16,9 @@ export interface UplinkDevice {
 export interface UplinkSpec {
   /** Where clients are. */
   readonly near: UplinkDevice;
-  /** Where servers are. */
+  /** Where servers are; may be the same. */
   readonly far: UplinkDevice;
+  readonly nodeAddress: string;
   readonly serverMac: string;
   readonly service: ServiceSpec;
   /** Range that the far uplink leads to. */
@@ -38,24 +40,29 @@ export interface Uplink {
 
 const CHILD = fileURLToPath(new URL('uplink-child.ts', import.meta.url));
 
-function deviceOf({ name, ifindex, mac }: UplinkDevice): UplinkDevice {
+export function deviceOf({ name, ifindex, mac }: UplinkDevice): UplinkDevice {
   return { name, ifindex, mac };
 }
 
 /** @param offload  true: the kernel programs execute rows; false: every frame climbs to the lane */
-export async function startUplink(scope: Scope, wire: Wire, offload: boolean): Promise<Uplink> {
+export function startUplink(scope: Scope, wire: Wire, offload: boolean): Promise<Uplink> {
   const { clusterIP, port, targetPort, endpoints } = SERVICE;
-  const spec: UplinkSpec = {
+  return startNode(scope, wire.d0.netns, {
     near: deviceOf(wire.d0),
     far: deviceOf(wire.d1),
+    nodeAddress: KUBE_PROXY.nodeAddress,
     serverMac: wire.s0.mac,
     service: { name: 'udp', clusterIP, protocol: 'UDP', port, targetPort, endpoints },
     remotePods: '10.9.2.0/24',
     offload,
     laneCpu: SUBJECT_CPU,
-  };
+  });
+}
+
+/** A node with these uplinks and this service. */
+export async function startNode(scope: Scope, netns: Netns, spec: UplinkSpec): Promise<Uplink> {
   const loader = `--import=${import.meta.resolve('tsx')}`;
-  const place = { netns: wire.d0.netns };
+  const place = { netns };
   const child = start(scope, place, process.execPath, loader, CHILD, JSON.stringify(spec));
   await child.nextLine();
   const obey = async (word: string): Promise<number> => {

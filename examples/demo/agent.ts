@@ -52,6 +52,7 @@ function writeConfig(site: Site, node: DemoNode, cluster: string, offload: boole
     offload: offload ? 'on' : 'off',
     uplinks: [{ name: UPLINK }],
     serviceCIDRs: [SERVICE_CIDR, SERVICE_CIDR6],
+    nodePortAddresses: ['primary', 'localhost'],
     capacities: CAPACITIES,
   };
   writeFileSync(file, stringify(config));

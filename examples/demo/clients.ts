@@ -11,6 +11,12 @@ export interface Answers {
   readonly saw: ReadonlySet<string>;
 }
 
+/** curl's exit codes that tell one refusal from another (curl(1)). */
+export const CURL_REFUSED = 7;
+export const CURL_TIMED_OUT = 28;
+
+export type Once = { readonly who: string; readonly saw: string } | { readonly exitCode: number };
+
 export interface IperfResult {
   readonly bytes: number;
   readonly gbitPerSec: number;
@@ -21,7 +27,9 @@ export interface Clients {
   /** New HTTP connections, one after the other. @throws Error with what curl said */
   http(from: Namespace, host: string, port: number, count: number): Promise<Answers>;
   /** DNS questions over UDP, each from a port of its own. */
-  dns(from: Namespace, host: string, count: number): Promise<Answers>;
+  dns(from: Namespace, host: string, count: number, port?: number): Promise<Answers>;
+  /** One HTTP request. @returns what answered it and whom that saw; curl's exit code otherwise */
+  once(from: Namespace, host: string, port: number, maxTimeSec?: string): Promise<Once>;
   /** @returns milliseconds, round trip, average */
   ping(from: Namespace, host: string, count: number): Promise<number>;
   /** Packets with a source address of the caller's choice. @returns how many were answered */
@@ -84,21 +92,33 @@ export function createClients(onAnswer: (pod: PodName) => void): Clients {
     return { pods: tally(names), saw: new Set(answers.map(([, saw = '']) => saw)) };
   };
 
-  const dns: Clients['dns'] = async (from, host, count) => {
+  const dns: Clients['dns'] = async (from, host, count, port = 53) => {
     const questions = Array.from({ length: count }, (_, i) => [`q${i}.demo`, 'TXT']).flat();
     const options = ['+short', '+tries=1', '+time=2', '+noedns', '+nocookie'];
-    const text = await output(from, ['dig', `@${host}`, ...options, ...questions], {
-      timeoutMs: 20_000,
-    });
+    const text = await output(
+      from,
+      ['dig', `@${host}`, '-p', String(port), ...options, ...questions],
+      {
+        timeoutMs: 20_000,
+      },
+    );
     const names = lines(text).map((line) => podOf(line.replaceAll('"', '')));
     expectCount('questions', names.length, count);
     names.forEach(onAnswer);
     return { pods: tally(names), saw: new Set() };
   };
 
+  const once: Clients['once'] = async (from, host, port, maxTimeSec = CURL_SEC) => {
+    const url = `http://${bracketed(host)}:${port}/who`;
+    const { status, stdout } = await from.runAsync(['curl', '-sS', '--max-time', maxTimeSec, url]);
+    const [who = '', saw = ''] = stdout.trim().split(' saw ');
+    return status === 0 ? { who, saw } : { exitCode: status };
+  };
+
   return {
     http,
     dns,
+    once,
     ping: async (from, host, count) => {
       const command: Command = ['ping', '-n', '-i', '0.05', '-W', '2', '-c', String(count), host];
       const text = await output(from, command);

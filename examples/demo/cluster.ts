@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { NETNS_ANNOTATION } from '../../src/model/pods.js';
 import { NODE_NAMES, POD_NAMES, WEB_PODS } from './topology.js';
-import type { PodName, Topology } from './topology.js';
+import type { NodeName, PodName, Topology } from './topology.js';
 
 export const HTTP_PORT = 8080;
 export const DNS_PORT = 5353;
@@ -20,6 +20,16 @@ export interface DemoService {
   readonly pods: readonly PodName[];
   /** Only endpoints of the node that a connection meets first. */
   readonly local?: boolean;
+  /** Reached from outside: addresses of a load balancer and of externalIPs, by way of alpha. */
+  readonly outer?: DemoOuter;
+  /** Nodes whose own server is behind it, instead of pods. */
+  readonly nodes?: readonly NodeName[];
+}
+
+interface DemoOuter {
+  readonly balancer: readonly string[];
+  readonly external: readonly string[];
+  readonly spec?: object;
 }
 
 interface DemoPort {
@@ -27,6 +37,7 @@ interface DemoPort {
   readonly protocol: 'TCP' | 'UDP';
   readonly port: number;
   readonly targetPort: number;
+  readonly nodePort?: number;
 }
 
 const HTTP: DemoPort = { name: 'http', protocol: 'TCP', port: 80, targetPort: HTTP_PORT };
@@ -59,17 +70,73 @@ export const SERVICES = {
     ports: [HTTP, IPERF],
     pods: ['web-3'],
   },
+  shop: {
+    name: 'shop',
+    clusterIPs: ['10.96.0.40', 'fd00:96::40'],
+    ports: [
+      { ...HTTP, nodePort: 30080 },
+      { ...DNS, nodePort: 30053 },
+    ],
+    pods: WEB_PODS,
+    outer: {
+      balancer: ['203.0.113.10', 'fd00:203::10'],
+      external: ['203.0.113.20', 'fd00:203::20'],
+    },
+  },
+  door: {
+    name: 'door',
+    clusterIPs: ['10.96.0.50'],
+    ports: [{ ...HTTP, nodePort: 30081 }],
+    pods: WEB_PODS,
+    outer: {
+      balancer: ['203.0.113.11'],
+      external: [],
+      spec: { externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['192.168.77.0/24'] },
+    },
+  },
+  loyal: {
+    name: 'loyal',
+    clusterIPs: ['10.96.0.60'],
+    ports: [{ ...HTTP, nodePort: 30082 }],
+    pods: WEB_PODS,
+    outer: { balancer: [], external: [], spec: { sessionAffinity: 'ClientIP' } },
+  },
+  self: {
+    name: 'self',
+    clusterIPs: ['10.96.0.90'],
+    ports: [HTTP],
+    pods: ['web-1'],
+  },
+  host: {
+    name: 'host',
+    clusterIPs: ['10.96.0.70'],
+    ports: [{ ...HTTP, nodePort: 30083 }],
+    pods: [],
+    nodes: ['alpha'],
+    outer: { balancer: [], external: [] },
+  },
+  nobody: {
+    name: 'nobody',
+    clusterIPs: ['10.96.0.80'],
+    ports: [{ ...HTTP, nodePort: 30084 }],
+    pods: [],
+    outer: { balancer: ['203.0.113.12'], external: [] },
+  },
 } as const satisfies Record<string, DemoService>;
 
 const namespace = 'default';
 
-function serviceObject({ name, clusterIPs, ports, local }: DemoService): object {
+function serviceObject({ name, clusterIPs, ports, local, outer }: DemoService): object {
   const [ipv4, ipv6] = clusterIPs;
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name, namespace },
+    ...(outer
+      ? { status: { loadBalancer: { ingress: outer.balancer.map((ip) => ({ ip })) } } }
+      : {}),
     spec: {
+      ...(outer ? { type: 'LoadBalancer', externalIPs: outer.external, ...outer.spec } : {}),
       clusterIP: ipv4,
       clusterIPs: ipv6 === undefined ? [ipv4] : [ipv4, ipv6],
       ipFamilies: ipv6 === undefined ? ['IPv4'] : ['IPv4', 'IPv6'],
@@ -96,11 +163,14 @@ function sliceObjects(service: DemoService, topology: Topology): object[] {
       protocol,
       port: targetPort,
     })),
-    endpoints: service.pods.map((pod) => {
-      const { ipv4, ipv6, node } = topology.pods[pod];
-      const addresses = [addressType === 'IPv4' ? ipv4 : ipv6];
-      return { addresses, nodeName: node, conditions: { ready: true } };
-    }),
+    endpoints: [
+      ...service.pods.map((pod) => topology.pods[pod]),
+      ...(service.nodes ?? []).map((node) => ({ ...topology.nodes[node], node })),
+    ].map(({ ipv4, ipv6, node }) => ({
+      addresses: [addressType === 'IPv4' ? ipv4 : ipv6],
+      nodeName: node,
+      conditions: { ready: true },
+    })),
   }));
 }
 

@@ -10,6 +10,7 @@ import type { Check, Outcome } from './checks.js';
 import { changePhase } from './phases/change.js';
 import { connectPhase } from './phases/connect.js';
 import { crashPhase } from './phases/crash.js';
+import { frontendsPhase } from './phases/frontends.js';
 import { checkGone, leavePhase } from './phases/leave.js';
 import { splitPhase } from './phases/split.js';
 import { spoofPhase } from './phases/spoof.js';
@@ -27,6 +28,7 @@ const REDRAW_MS = 500;
 type Phase = (world: World, check: Check) => Promise<void>;
 const PHASES: readonly (readonly [string, Phase])[] = [
   ['Who reaches whom', connectPhase],
+  ['Every door of a service', frontendsPhase],
   ['WASM decides once, the kernel repeats', splitPhase],
   ['The agent dies in the middle of a transfer', crashPhase],
   ['Bad manifests and good ones', changePhase],

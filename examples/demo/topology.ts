@@ -81,13 +81,18 @@ function plugIn(lab: Lab, fabric: Namespace, role: string, number: number): Host
   return { ns, ipv4, ipv6 };
 }
 
-/** The outside client knows where the pods are, and takes alpha for the way to the services. */
+/** The outside client knows where the pods are; alpha is its way to the services and balancers. */
 function routeClient(client: Host, nodes: Topology['nodes']): void {
   const routes = NODE_NAMES.flatMap((name) => {
     const { podCIDRs, ipv4, ipv6 } = nodes[name];
     return [[podCIDRs[0], ipv4] as const, [podCIDRs[1], ipv6] as const];
   });
-  for (const [dst, via] of [...routes, [SERVICE_CIDR, nodes.alpha.ipv4] as const]) {
+  const outer = [
+    [SERVICE_CIDR, nodes.alpha.ipv4],
+    ['203.0.113.0/24', nodes.alpha.ipv4],
+    ['fd00:203::/64', nodes.alpha.ipv6],
+  ] as const;
+  for (const [dst, via] of [...routes, ...outer]) {
     client.ns.run(['ip', 'route', 'add', dst, 'via', via]);
   }
 }

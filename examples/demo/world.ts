@@ -27,12 +27,14 @@ const PODS_PER_NODE = 3;
 /** Pods whose iperf3 serves. */
 const IPERF_PODS = ['web-3'] as const;
 
-async function startServers(site: Site, { pods }: Topology): Promise<void> {
+async function startServers(site: Site, { pods, nodes }: Topology): Promise<void> {
   const program = entryFile('pod-server.js');
   const ports = [HTTP_PORT, DNS_PORT].map(String);
   const servers = WEB_PODS.map((name) =>
     pods[name].ns.start([process.execPath, program, name, ...ports]),
   );
+  // A server on the host's own network, as hostNetwork pods are.
+  servers.push(nodes.alpha.ns.start([process.execPath, program, 'alpha', ...ports]));
   const listeners = IPERF_PODS.map((name) =>
     pods[name].ns.start(['iperf3', '--server', '--forceflush', '--port', String(IPERF_PORT)]),
   );

@@ -50,6 +50,11 @@ INLINE __u32 load32_once(const void *at, __u32 off) { return *(const volatile __
 // linux/pkt_cls.h
 #define TC_ACT_OK 0
 #define TC_ACT_SHOT 2
+/**
+ * Whatever comes after us on this hook decides: another program, a filter, at last the stack. The
+ * verdict on what is none of ours: TC_ACT_OK would take it past the others.
+ */
+#define TC_ACT_UNSPEC (-1)
 
 // linux/errno.h
 #define EINVAL 22

@@ -45,6 +45,8 @@ struct action {
   __u32 idx;
   __u16 addr_delta;
   __u16 port_delta;
+  /** Longest IP packet the way out takes; 0 = no need to look. */
+  __u16 mtu;
   __u8 action;
   __u8 flags;
 };
@@ -120,7 +122,8 @@ INLINE bool can_execute(const enum hook hook, const struct action *a) {
     case ACTION_UPLINK:
       return hook != HOOK_UPLINK_XDP || macs;
     case ACTION_HOST:
-      return hook != HOOK_TRUNK;
+      // XDP can only pass a packet up where it is.
+      return hook != HOOK_UPLINK_XDP || !(a->flags & FLOW_F_TRUNK);
     default:
       return false;
   }
@@ -147,6 +150,7 @@ INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hoo
   a->macs_tail = load32(row, FLOW_DST_MAC_OFF + 8);
   a->addr_delta = load16(row, FLOW_ADDR_DELTA_OFF);
   a->port_delta = load16(row, FLOW_PORT_DELTA_OFF);
+  a->mtu = load16(row, v6 ? FLOW6_MTU_OFF : FLOW4_MTU_OFF);
   const __u32 new_addr_off = v6 ? FLOW6_NEW_SRC_OFF : FLOW4_NEW_SRC_OFF;
 #pragma unroll
   for (__u32 i = 0; i < (v6 ? 4 : 1); i++) a->new_addr[i] = load64(row, new_addr_off + 8 * i);
@@ -156,6 +160,8 @@ INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hoo
   if (in_ifindex != ifindex && (in_ifindex != 0 || hook == HOOK_POD || hook == HOOK_TRUNK)) {
     return MATCH_NONE;
   }
+  // Its checksum is a CRC over the whole packet, which no delta of a row can follow.
+  if (p->proto == IPPROTO_SCTP) return MATCH_CLIMB;
   if (!can_execute(hook, a)) return MATCH_CLIMB;
   if (p->ttl <= 1 && a->action != ACTION_HOST) return MATCH_CLIMB;
   // What the lane wants for itself it gets while it is there. A silent one's rows are executed

@@ -38,7 +38,10 @@ MAP_ARRAY(tally6, TALLY_SIZE, 65536);
 #define LINKS_VALUE_SIZE 24
 MAP_HASH(links, sizeof(__u32), LINKS_VALUE_SIZE, 4096);
 
-/** What an uplink sends to the lane: address (16 bytes, IPv4 mapped), port, protocol, zeros. */
+/**
+ * What an uplink sends to the lane: address (16 bytes, IPv4 mapped), port, protocol, zeros.
+ * Port 0: fragments of that protocol to the address. Port and protocol 0: everything to it.
+ */
 struct ours_key {
   __u64 addr_high;
   __u64 addr_low;
@@ -53,6 +56,10 @@ struct {
   __uint(key_size, sizeof(__u32));
   __uint(value_size, sizeof(__u32));
 } xsks SEC(".maps");
+
+/** The MAC address of one device, 0 = take every frame; every device has its own instance. */
+#define DEVICE_VALUE_SIZE 8
+MAP_ARRAY(device, DEVICE_VALUE_SIZE, 1);
 
 #define NS_PER_MS 1000000ULL
 

@@ -13,6 +13,9 @@
 /** ::ffff:0:0/96, the second half of an IPv4-mapped address as it lies in memory. */
 #define IPV4_MAPPED 0xffff0000ULL
 #define L4_DST_PORT_OFF 2
+/** First octet of an address, and the one that means "this host" (RFC 1122 3.2.1.3). */
+#define IPV4_NET_MASK_LE 0xff
+#define IPV4_LOOPBACK_NET_LE 127
 // ICMP errors quote the packet they are about, behind 8 bytes (RFC 792, RFC 4443).
 #define ICMP_HLEN 8
 #define ICMP_UNREACHABLE 3
@@ -33,19 +36,47 @@ INLINE __u32 dst_port(const void *frame, const void *end, const bool v6, const s
   return load16(l4, L4_DST_PORT_OFF);
 }
 
-/** The `ours` map: exact (address, port, protocol), then the address whatever the port. */
-INLINE bool is_ours(const void *frame, const void *end, const bool v6, const struct packet *p) {
-  struct ours_key key = {
+/** Look up what `ours` says of the packet's destination. @param port 0: see `ours` in maps.h */
+INLINE bool in_ours(const bool v6, const struct packet *p, __u32 port, __u32 proto) {
+  const struct ours_key key = {
       .addr_high = v6 ? p->addr[2] : 0,
       .addr_low = v6 ? p->addr[3] : (__u64)word(p, 1) << 32 | IPV4_MAPPED,
+      .port_and_proto = port | proto << 16,
   };
-  const __u32 port = dst_port(frame, end, v6, p);
-  if (port) {
-    key.port_and_proto = port | p->proto << 16;
-    if (bpf_map_lookup_elem(&ours, &key)) return true;
-  }
-  key.port_and_proto = 0;
   return bpf_map_lookup_elem(&ours, &key);
+}
+
+/** Protocol of the datagram a packet is a fragment of, 0 = it is none. */
+INLINE __u32 fragment_proto(const void *frame, const bool v6, const struct packet *p) {
+  if (v6) {
+    if (p->proto != IPV6_FRAGMENT) return 0;
+    return load8(frame, l4_off(v6) + IPV6_FRAGMENT_NEXT_HEADER_OFF);
+  }
+  return load16(frame, ETH_HLEN + IPV4_FRAGMENT_OFF) & IPV4_FRAGMENT_MASK_LE ? p->proto : 0;
+}
+
+/**
+ * Is the packet to one of our frontends, or a fragment that may be?
+ *
+ * All fragments of a protocol to a frontend's address go one way: which port they are for only the
+ * first one says.
+ */
+INLINE bool is_frontend(const void *frame, const void *end, const bool v6, const struct packet *p) {
+  const __u32 port = dst_port(frame, end, v6, p);
+  if (port && in_ours(v6, p, port, p->proto)) return true;
+  const __u32 proto = fragment_proto(frame, v6, p);
+  return proto && in_ours(v6, p, 0, proto);
+}
+
+/** Nobody outside speaks with 127.0.0.0/8 (RFC 1122 3.2.1.3), whatever of it is a frontend. */
+INLINE bool is_to_loopback(const bool v6, const struct packet *p) {
+  return !v6 && (word(p, 1) & IPV4_NET_MASK_LE) == IPV4_LOOPBACK_NET_LE;
+}
+
+/** What comes from outside for a frontend, or to an address that is ours as a whole. */
+INLINE bool is_ours(const void *frame, const void *end, const bool v6, const struct packet *p) {
+  if (is_to_loopback(v6, p)) return false;
+  return is_frontend(frame, end, v6, p) || in_ours(v6, p, 0, 0);
 }
 
 INLINE bool is_icmp_error(const void *l4, const bool v6) {

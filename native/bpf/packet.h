@@ -32,9 +32,13 @@
 #define IPV6_VERSION_MASK 0xf0
 #define IPV6_VERSION 0x60
 #define IPV6_HOP_BY_HOP 0
+#define IPV6_FRAGMENT 44
+/** Of a fragment header: the protocol of the datagram. */
+#define IPV6_FRAGMENT_NEXT_HEADER_OFF 0
 
-// RFC 9293 3.1, RFC 768, RFC 792, RFC 4443
+// RFC 9293 3.1, RFC 768, RFC 9260 3.1, RFC 792, RFC 4443
 #define L4_PORTS_OFF 0
+#define TCP_DATA_OFFSET_OFF 12
 #define TCP_FLAGS_OFF 13
 #define TCP_CHECKSUM_OFF 16
 #define TCP_HLEN 20
@@ -93,6 +97,8 @@ INLINE bool parse_l4(const void *frame, const void *end, const bool v6, struct p
     p->csum_off = l4_off(v6) + UDP_CHECKSUM_OFF;
     return true;
   }
+  // A tuple, but never executed: flow_match.
+  if (p->proto == IPPROTO_SCTP) return true;
   if (p->proto != (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) return false;
   const __u16 kind = load16(l4, ICMP_TYPE_CODE_OFF);
   if (v6 ? (kind & ICMPV6_ECHO_MASK_LE) != ICMPV6_ECHO_LE

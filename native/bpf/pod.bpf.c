@@ -75,8 +75,8 @@ INLINE int pod_ip(struct __sk_buff *skb, const void *ctl, const bool v6, const v
   struct packet p = {};
   struct action a;
   if (parse(frame, end, v6, &p) &&
-      flow_match(ctl, v6, HOOK_POD, skb->ifindex, &p, &a) == MATCH_EXECUTE) {
-    return skb_execute(skb, v6, HOOK_POD, &p, &a);
+      skb_match(skb, ctl, v6, HOOK_POD, frame, end, &p, &a) == MATCH_EXECUTE) {
+    return skb_execute(skb, ctl, v6, HOOK_POD, &p, &a);
   }
   return pod_miss(skb, ctl, v6, &p);
 }

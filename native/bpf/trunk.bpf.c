@@ -2,12 +2,11 @@
  * trunk: TC on slc0, the host side of the trunk.
  *
  * Ingress: frames from the lane, which has decided; their stamp says what is to be done.
- * Egress: frames climbing to the lane pass; what the host's own processes send to service
- * addresses is executed from its row or climbs as well.
+ * Egress: frames climbing to the lane pass; what the host sends to services is executed from its
+ * row or climbs as well. A route brings it here, or host.bpf.c does.
  */
 #include "tc.h"
 
-#define STAMP_PREFIX_LE (STAMP_PREFIX_0 | STAMP_PREFIX_1 << 8)
 #define STAMP_IFINDEX_OFF (ETH_DST_OFF + 2)
 #define STAMP_ACTION_OFF (ETH_SRC_OFF + 2)
 
@@ -22,7 +21,10 @@ int trunk_ingress(struct __sk_buff *skb) {
   const bool ip = type == ETH_TYPE_IPV4_LE || type == ETH_TYPE_IPV6_LE;
   const __u8 action = stamped ? load8(frame, STAMP_ACTION_OFF) : ACTION_NONE;
   if (action == ACTION_POD) return to_pod(skb, ifindex);
-  if (action == ACTION_UPLINK && ip) return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+  if (action == ACTION_UPLINK && ip) {
+    skb->tc_index = TC_INDEX_SENT;
+    return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+  }
   if (action == ACTION_HOST) {
     // Its destination MAC is the stamp, so the link took it for somebody else's.
     bpf_skb_change_type(skb, PACKET_HOST);
@@ -38,8 +40,8 @@ INLINE int host_ip(struct __sk_buff *skb, const void *ctl, const bool v6, const 
   struct action a;
   // What the host itself sends comes by no link, so rows bound to one do not apply.
   if (parse(frame, end, v6, &p) &&
-      flow_match(ctl, v6, HOOK_TRUNK, skb->ifindex, &p, &a) == MATCH_EXECUTE) {
-    return skb_execute(skb, v6, HOOK_TRUNK, &p, &a);
+      skb_match(skb, ctl, v6, HOOK_TRUNK, frame, end, &p, &a) == MATCH_EXECUTE) {
+    return skb_execute(skb, ctl, v6, HOOK_TRUNK, &p, &a);
   }
   if (!lane_alive(ctl)) {
     count(KERNEL_COUNTER_LANE_SILENT_DROP);

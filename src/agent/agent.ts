@@ -5,7 +5,7 @@
  * for the source: what an earlier agent left goes on working throughout. On the way out only the
  * lane stops; links, rows and programs stay, and the kernel goes on.
  */
-import type { Address } from '../addr.js';
+import { join } from 'node:path';
 import { createControl } from '../compile/control.js';
 import type { Control } from '../compile/control.js';
 import type { SluiceConfig } from '../config.js';
@@ -14,14 +14,16 @@ import type { Lane } from '../core/lane-client.js';
 import type { PortSpec } from '../core/lane-messages.js';
 import { layoutHash } from '../core/regions.js';
 import type { Capacities } from '../core/regions.js';
+import { messageOf } from '../errors.js';
 import { createHooks, releaseLaneSide } from '../kernel/hooks.js';
 import type { Hooks } from '../kernel/hooks.js';
 import { preparePinDir, requireRoot } from '../kernel/host.js';
-import { listLinks } from '../kernel/link.js';
+import { findLink, listLinks } from '../kernel/link.js';
 import { closeMaps, openMaps } from '../kernel/maps.js';
 import type { Maps } from '../kernel/maps.js';
 import { ownNetns } from '../kernel/netns.js';
 import type { Netns } from '../kernel/netns.js';
+import { setOomScore } from '../kernel/oom-score.js';
 import { createSteering } from '../kernel/steering.js';
 import { enableForwarding } from '../kernel/sysctl.js';
 import { ensureTrunk } from '../kernel/trunk.js';
@@ -30,10 +32,22 @@ import { resolveUplink } from '../kernel/uplink.js';
 import type { Uplink } from '../kernel/uplink.js';
 import type { Log } from '../log.js';
 import type { SourceEvent } from '../model/events.js';
-import { openSource } from '../sources/open.js';
+import type { IgnoredPart } from '../model/ignored.js';
+import { ADMIN_SOCKET, adminHandler } from '../ops/admin.js';
+import type { AdminOptions } from '../ops/admin.js';
+import { listenLocally } from '../ops/http.js';
+import type { Standing } from '../ops/http.js';
+import { packageVersion } from '../package-root.js';
+import { createCounters } from '../sources/counters.js';
+import { createEventPoster } from '../sources/kubernetes/events.js';
+import type { EventPoster } from '../sources/kubernetes/events.js';
+import { connectionOf, openSource } from '../sources/open.js';
+import { controlOptions, timeoutsOf } from './options.js';
 import { createOperations } from './operations.js';
 import { createReconciler } from './reconcile.js';
+import type { Outcome } from './reconcile.js';
 import { createSchedule } from './schedule.js';
+import type { ScheduleTimes } from './schedule.js';
 import { createStatusFile } from './status-file.js';
 
 /** Entries of each AF_XDP ring; half of the frames may be posted to one port. */
@@ -44,8 +58,8 @@ const PACKET_FRAME_SIZE = 131072;
 const PACKET_FRAMES = 1024;
 /** Changes that arrive within this time are programmed together. */
 const COALESCE_MS = 20;
-/** A pass without a cause: what the kernel lost meanwhile comes back. */
-const RESYNC_MS = 30_000;
+/** The device of what the host sends to itself; the kernel makes it, under this name. */
+const LOOPBACK = 'lo';
 /** Bytes of rings per port, both kinds; generous, whole pages. */
 const RING_BYTES_PER_PORT = 1 << 18;
 
@@ -98,6 +112,8 @@ function openPorts(config: SluiceConfig, node: Node, log: Log): OpenedPorts {
   const { trunk, hooks, uplinks } = node;
   const portOf = new Map<string, number>();
   const trunkMap = hooks.attachTrunk(trunk, config.trunk.kind);
+  const loopback = findLink(node.net.rtnl, LOOPBACK);
+  if (loopback !== undefined) hooks.attachLoopback(loopback);
   const device = { ...trunk.lane, queue: 0 };
   const ports: PortSpec[] = [
     trunkMap === undefined
@@ -123,16 +139,13 @@ async function openLane(config: SluiceConfig, node: Node, ports: readonly PortSp
     offload: config.offload,
     failMode: config.failMode,
     trunkIfindex: node.trunk.host.ifindex,
+    timeoutsMs: timeoutsOf(config),
+    pickSeed: config.loadBalancing.seed,
     ...(config.cpu === undefined ? {} : { cpu: config.cpu }),
   });
   for (const port of lane.ports) log.info(`port: ${port}`);
   if (lane.adopted) log.info('flow table of an earlier agent taken over');
   return lane;
-}
-
-/** The preferred addresses of the configuration, else undefined: the Node object's. */
-function nodeAddresses(config: SluiceConfig): { nodeAddresses?: readonly Address[] } {
-  return config.nodeAddresses.length > 0 ? { nodeAddresses: config.nodeAddresses } : {};
 }
 
 /**
@@ -141,16 +154,22 @@ function nodeAddresses(config: SluiceConfig): { nodeAddresses?: readonly Address
  * @throws DataplaneError when the node cannot be set up, or the lane ends by itself
  */
 export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSignal): Promise<void> {
+  applyToProcess(config, log);
+  const events = openEvents(config, log);
   const node = openNode(config, log);
   const { ports, portOf } = openPorts(config, node, log);
   const lane = await openLane(config, node, ports, log);
-  const control = createControl({
-    nodeName: config.nodeName,
-    capacities: config.capacities,
-    ...nodeAddresses(config),
+  const control = createControl(controlOptions(config));
+  const status = createStatusFile({ config, lane, control, log });
+  const source = createCounters();
+  const operations = createOperations({
+    config,
+    control,
+    log,
+    version: packageVersion(),
+    source,
+    post: (event) => events?.post(event),
   });
-  const status = createStatusFile(config.stateDir, config, lane);
-  const operations = createOperations(config, control, log);
   const reconciler = createReconciler({
     config,
     control,
@@ -161,10 +180,18 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
     trunk: node.trunk,
     uplinks: node.uplinks.map((uplink) => ({ uplink, ioPort: portOf.get(uplink.name) })),
     steering: createSteering(node.maps),
+    again: () => {
+      schedule.request();
+    },
   });
-  const schedule = createSchedule({ coalesceMs: COALESCE_MS, resyncMs: RESYNC_MS }, async () => {
-    const outcome = await operations.observe(reconciler.reconcile);
-    status.write(control.explain(), outcome);
+  const schedule = createSchedule(scheduleTimes(config), async (cause) => {
+    const pass = (): Promise<Outcome> => reconciler.reconcile({ isFull: cause === 'resync' });
+    status.update(await operations.observe(pass));
+  });
+  const admin = await openAdmin(config, log, {
+    explain: control.explain,
+    links: reconciler.links,
+    trace: lane.trace,
   });
   const over = new AbortController();
   const stop = (): void => {
@@ -173,16 +200,51 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
   signal.addEventListener('abort', stop, { once: true });
   lane.ended.catch(stop);
   try {
-    const { source, nodeName, stateDir } = config;
-    const events = openSource({ source, nodeName, stateDir, log, signal: over.signal });
-    await consume(events, over.signal, control, (event) => {
-      operations.noticed(event);
+    const changes = openSource({ ...config, log, signal: over.signal, counters: source });
+    await consume(changes, over.signal, control, (event, ignored) => {
+      operations.noticed(event, ignored);
       schedule.request();
     });
   } finally {
     await schedule.stop();
+    await admin?.close();
     await operations.close();
+    await events?.close();
+    await status.close();
     await closeAll(lane, node, signal);
+  }
+}
+
+/** A pass without a cause brings back what the kernel lost meanwhile. */
+function scheduleTimes({ sync }: SluiceConfig): ScheduleTimes {
+  return { coalesceMs: COALESCE_MS, leastMs: sync.minPeriodMs, resyncMs: sync.periodMs };
+}
+
+/** What the configuration says of this process rather than of the network. */
+function applyToProcess({ warnings, oomScoreAdj }: SluiceConfig, log: Log): void {
+  for (const warning of warnings) log.warn(warning);
+  const failed = oomScoreAdj === undefined ? undefined : setOomScore(oomScoreAdj);
+  if (failed !== undefined) log.warn(failed);
+}
+
+/** Events go to the API server that the objects come from. */
+function openEvents({ source, nodeName }: SluiceConfig, log: Log): EventPoster | undefined {
+  if (source.kubernetes === undefined) return undefined;
+  return createEventPoster({ connection: connectionOf(source.kubernetes), nodeName, log });
+}
+
+/** The command line's socket. An agent does its work without it, too. */
+async function openAdmin(
+  { stateDir }: SluiceConfig,
+  log: Log,
+  options: AdminOptions,
+): Promise<Standing | undefined> {
+  const socket = join(stateDir, ADMIN_SOCKET);
+  try {
+    return await listenLocally(socket, adminHandler(options));
+  } catch (error) {
+    log.warn({ socket }, `no admin socket: ${messageOf(error)}`);
+    return undefined;
   }
 }
 
@@ -191,12 +253,12 @@ async function consume(
   events: AsyncIterable<SourceEvent>,
   signal: AbortSignal,
   control: Control,
-  changed: (event: SourceEvent) => void,
+  changed: (event: SourceEvent, ignored: readonly IgnoredPart[]) => void,
 ): Promise<void> {
   try {
     for await (const event of events) {
-      control.apply(event);
-      changed(event);
+      const ignored = control.apply(event);
+      changed(event, ignored);
     }
   } catch (error) {
     if (!signal.aborted) throw error;

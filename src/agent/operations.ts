@@ -7,28 +7,47 @@ import type { Control } from '../compile/control.js';
 import type { SluiceConfig } from '../config.js';
 import type { Log } from '../log.js';
 import type { SourceEvent } from '../model/events.js';
+import type { IgnoredPart } from '../model/ignored.js';
+import { createSlis, registerBuildInfo, registerSource } from '../ops/agent-metrics.js';
 import { createBacklog, IP_FAMILIES } from '../ops/backlog.js';
+import { formatConfigz } from '../ops/configz.js';
 import { createHealthCheckPorts, FAILED_TO_START } from '../ops/health-check-node-port.js';
 import { createHealth } from '../ops/health.js';
+import { createIgnoredReport } from '../ops/ignored.js';
 import { keepListening } from '../ops/http.js';
 import type { Handler, Standing } from '../ops/http.js';
 import { createMetrics, metricsHandler } from '../ops/metrics.js';
 import type { TableUse } from '../ops/metrics.js';
 import { registerProxyMetrics } from '../ops/proxy-metrics.js';
 import { laneStateOf, mapPinned } from '../ops/tables.js';
+import type { Counters } from '../sources/counters.js';
+import type { ClusterEvent } from '../sources/kubernetes/events.js';
 import type { Outcome } from './reconcile.js';
 
 /** As kube-proxy: a port that is taken is tried again. */
 const BIND_RETRY_MS = 5_000;
+/** As kube-proxy: a change may wait for so many sync periods. */
+const HEALTH_PERIODS = 2;
 /** Milliseconds between two samples of the event loop's delay. */
 const LOOP_SAMPLE_MS = 100;
 
 export interface Operations {
-  /** The control plane has taken an event in. */
-  noticed(event: SourceEvent): void;
+  /** The control plane has taken an event in, but for parts of its object. */
+  noticed(event: SourceEvent, ignored: readonly IgnoredPart[]): void;
   /** A pass: what is said about it is true of all events noticed before. */
   observe(pass: () => Promise<Outcome>): Promise<Outcome>;
   close(): Promise<void>;
+}
+
+export interface OperationsOptions {
+  readonly config: SluiceConfig;
+  readonly control: Control;
+  readonly log: Log;
+  readonly version: string;
+  /** What happens between source and API server. */
+  readonly source: Counters;
+  /** Tell the cluster; what is told is logged in any case. */
+  readonly post: (event: ClusterEvent) => void;
 }
 
 function tablesOf(config: SluiceConfig, control: Control, words: DataView): TableUse[] {
@@ -45,7 +64,22 @@ function tablesOf(config: SluiceConfig, control: Control, words: DataView): Tabl
   ];
 }
 
-export function createOperations(config: SluiceConfig, control: Control, log: Log): Operations {
+/** What kube-proxy calls trying to serve a Service's health checks. */
+const LISTEN = 'Listen';
+
+function checkEvent(service: string, note: string): ClusterEvent {
+  const slash = service.indexOf('/');
+  const [namespace, name] = [service.slice(0, Math.max(slash, 0)), service.slice(slash + 1)];
+  return {
+    regarding: { kind: 'Service', namespace, name },
+    reason: FAILED_TO_START,
+    action: LISTEN,
+    note,
+  };
+}
+
+export function createOperations(options: OperationsOptions): Operations {
+  const { config, control, log, post } = options;
   const now = (): number => Date.now();
   const backlog = createBacklog(now);
   const { words: controlWords } = mapPinned(config.pinDir, 'control');
@@ -63,11 +97,19 @@ export function createOperations(config: SluiceConfig, control: Control, log: Lo
     backlog,
     withoutLocal: (family) => control.withoutLocal(family === 'IPv4' ? 4 : 6),
   });
+  registerBuildInfo(registry, options.version);
+  registerSource(registry, options.source);
+  const reportIgnored = createIgnoredReport(registry, log);
+  const slis = createSlis(() => health.isHealthy());
   const health = createHealth({
     backlog,
     isLaneAlive: () => laneStateOf(controlWords).alive,
     now,
-    answered: metrics.answered,
+    limitMs: HEALTH_PERIODS * config.sync.periodMs,
+    answered: (endpoint, status) => {
+      metrics.answered(endpoint, status);
+      slis.answered(endpoint, status);
+    },
   });
   const checks = createHealthCheckPorts({
     nodeName: config.nodeName,
@@ -80,8 +122,9 @@ export function createOperations(config: SluiceConfig, control: Control, log: Lo
     };
     return [keepListening(address, handler, BIND_RETRY_MS, failed)];
   };
+  const extras = { slis: slis.registry, configz: () => formatConfigz(config) };
   const standing = [
-    ...stand('metrics', config.metricsBindAddress, metricsHandler(registry)),
+    ...stand('metrics', config.metricsBindAddress, metricsHandler(registry, extras)),
     ...stand('healthz', config.healthzBindAddress, health.handler),
   ];
 
@@ -90,12 +133,14 @@ export function createOperations(config: SluiceConfig, control: Control, log: Lo
     const problems = await checks.sync(control.healthChecks());
     for (const { service, message } of problems) {
       log.warn({ kind: 'Service', service, reason: FAILED_TO_START }, message);
+      post(checkEvent(service, message));
     }
     return problems.map(({ message }) => message);
   };
 
   return {
-    noticed: (event) => {
+    noticed: (event, ignored) => {
+      reportIgnored(ignored);
       backlog.add(event);
       health.setNode(control.ownNode());
     },

@@ -10,34 +10,51 @@ export interface Schedule {
 export interface ScheduleTimes {
   /** From the first request to the run. */
   readonly coalesceMs: number;
-  /** From one run to the next without a request. */
+  /** From the end of one run to the next at least; 0 when absent. */
+  readonly leastMs?: number;
+  /** From one look at everything to the next. */
   readonly resyncMs: number;
 }
 
+/** Why a run is made: something changed, or it is time to look at everything. */
+export type Cause = 'request' | 'resync';
+
 /** @param work must not reject: it says itself what went wrong */
-export function createSchedule(times: ScheduleTimes, work: () => Promise<void>): Schedule {
+export function createSchedule(
+  times: ScheduleTimes,
+  work: (cause: Cause) => Promise<void>,
+): Schedule {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let isWanted = false;
   let isOver = false;
+  let endedMs = -Infinity;
 
+  /** Milliseconds to the next run, now that one is wanted. */
+  const soon = (): number =>
+    Math.max(times.coalesceMs, (times.leastMs ?? 0) - (performance.now() - endedMs));
   const arm = (ms: number): void => {
     clearTimeout(timer);
     if (!isOver) timer = setTimeout(run, ms);
   };
+  let resyncAtMs = 0;
   const run = (): void => {
     isWanted = false;
     timer = undefined;
-    running = work().finally(() => {
+    // Also where something changes all the time.
+    const cause: Cause = performance.now() >= resyncAtMs ? 'resync' : 'request';
+    if (cause === 'resync') resyncAtMs = performance.now() + times.resyncMs;
+    running = work(cause).finally(() => {
       running = undefined;
-      arm(isWanted ? times.coalesceMs : times.resyncMs);
+      endedMs = performance.now();
+      arm(isWanted ? soon() : Math.max(0, resyncAtMs - performance.now()));
     });
   };
   return {
     request: () => {
       if (isWanted) return;
       isWanted = true;
-      if (!running) arm(times.coalesceMs);
+      if (!running) arm(soon());
     },
     stop: async () => {
       isOver = true;

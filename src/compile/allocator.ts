@@ -36,9 +36,9 @@ export interface Range {
   readonly count: number;
 }
 
-/** Runs of entries of SETS and MAGLEV. */
+/** Runs of entries of SETS, MAGLEV and RANGES. */
 export interface RangeAllocator {
-  /** First fit. @returns undefined when no run is long enough */
+  /** The shortest run that is long enough. @returns undefined when none is */
   take(count: number): Range | undefined;
   /** Give back a range nobody has been told of: at once free. */
   giveBack(range: Range): void;
@@ -47,34 +47,91 @@ export interface RangeAllocator {
   used(): number;
 }
 
-export function createRangeAllocator(capacity: number): RangeAllocator {
-  /** Free runs by position, never touching one another. */
-  const free: Range[] = capacity > 0 ? [{ first: 0, count: capacity }] : [];
-  let retired: Range[] = [];
+/**
+ * Free runs, segregated by their length: most are as long as another, because sets of a size have
+ * Maglev tables of a size. Whatever the number of runs, one is found, left and joined by look-ups;
+ * only a length that is new or gone moves the list of lengths.
+ */
+function createFreeRuns() {
+  /** First entries of the runs of a length. */
+  const byCount = new Map<number, Set<number>>();
+  /** Lengths there are, ascending. */
+  const counts: number[] = [];
+  const countAt = new Map<number, number>();
+  const firstByEnd = new Map<number, number>();
 
-  const giveBack = ({ first, count }: Range): void => {
-    const found = free.findIndex((run) => run.first > first);
-    const at = found < 0 ? free.length : found;
-    const before = free[at - 1];
-    const after = free[at];
-    const joinsBefore = before !== undefined && before.first + before.count === first;
-    const joinsAfter = after !== undefined && first + count === after.first;
-    const start = joinsBefore ? before.first : first;
-    const end = joinsAfter ? after.first + after.count : first + count;
-    const from = joinsBefore ? at - 1 : at;
-    free.splice(from, Number(joinsBefore) + Number(joinsAfter), {
-      first: start,
-      count: end - start,
-    });
+  /** Place in `counts` of the first that is not below. */
+  const placeOf = (count: number): number => {
+    let low = 0;
+    for (let high = counts.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if ((counts[middle] ?? Infinity) < count) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+
+  const add = ({ first, count }: Range): void => {
+    if (count === 0) return;
+    const firsts = byCount.get(count);
+    if (firsts) firsts.add(first);
+    else {
+      byCount.set(count, new Set([first]));
+      counts.splice(placeOf(count), 0, count);
+    }
+    countAt.set(first, count);
+    firstByEnd.set(first + count, first);
+  };
+
+  const drop = ({ first, count }: Range): void => {
+    const firsts = byCount.get(count);
+    firsts?.delete(first);
+    if (firsts?.size === 0) {
+      byCount.delete(count);
+      counts.splice(placeOf(count), 1);
+    }
+    countAt.delete(first);
+    firstByEnd.delete(first + count);
   };
 
   return {
+    drop,
+    /** Put a run among the free ones, joined with what it touches. */
+    join: ({ first, count }: Range): void => {
+      const before = firstByEnd.get(first);
+      const after = countAt.get(first + count);
+      if (before !== undefined) drop({ first: before, count: first - before });
+      if (after !== undefined) drop({ first: first + count, count: after });
+      const start = before ?? first;
+      add({ first: start, count: first + count + (after ?? 0) - start });
+    },
+    /** A shortest run of at least `count`. */
+    find: (count: number): Range | undefined => {
+      const found = counts[placeOf(count)];
+      const [first] = found === undefined ? [] : (byCount.get(found) ?? []);
+      return found === undefined || first === undefined ? undefined : { first, count: found };
+    },
+  };
+}
+
+export function createRangeAllocator(capacity: number): RangeAllocator {
+  const free = createFreeRuns();
+  let retired: Range[] = [];
+  let used = capacity;
+
+  const giveBack = (range: Range): void => {
+    free.join(range);
+    used -= range.count;
+  };
+  giveBack({ first: 0, count: capacity });
+
+  return {
     take: (count) => {
-      const at = free.findIndex((run) => run.count >= count);
-      const run = free[at];
+      const run = free.find(count);
       if (run === undefined) return undefined;
-      const rest = { first: run.first + count, count: run.count - count };
-      free.splice(at, 1, ...(rest.count > 0 ? [rest] : []));
+      free.drop(run);
+      used += run.count;
+      if (run.count > count) giveBack({ first: run.first + count, count: run.count - count });
       return { first: run.first, count };
     },
     giveBack,
@@ -85,6 +142,6 @@ export function createRangeAllocator(capacity: number): RangeAllocator {
       retired.forEach(giveBack);
       retired = [];
     },
-    used: () => capacity - free.reduce((sum, run) => sum + run.count, 0),
+    used: () => used,
   };
 }

@@ -4,32 +4,51 @@
  */
 import type { Address, Cidr, Family } from '../addr.js';
 import { createCluster } from '../model/cluster.js';
-import type { Cluster, DirtyKey } from '../model/cluster.js';
-import type { SourceEvent } from '../model/events.js';
+import type { Cluster } from '../model/cluster.js';
+import type { Kind, SourceEvent } from '../model/events.js';
+import type { Algorithm } from '../model/exposure.js';
+import type { IgnoredPart } from '../model/ignored.js';
 import { byText, namedKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
 import type { NodeRecord } from '../model/nodes.js';
-import { compileKey, ownAddresses } from './compile.js';
+import { BARE_SURROUNDINGS, compileKey, ownAddresses, serviceScope } from './compile.js';
 import type { Surroundings } from './compile.js';
+import { createDepartures } from './departures.js';
 import { createDesired } from './desired.js';
-import { explainIgnored, explainServices } from './explain.js';
-import type { Explanation } from './explain.js';
+import { createDirt } from './dirt.js';
+import { explainIgnored, explainService, explainServices } from './explain.js';
+import type { ExplainedService, Explanation } from './explain.js';
+import { isExternalIPAllowed } from './frontends.js';
 import type { Link } from './links.js';
 import { healthChecksOf, withoutLocal } from './local-policy.js';
 import type { HealthCheck, WithoutLocal } from './local-policy.js';
-import { oursKeys } from './ours.js';
+import type { NodePortEntry } from './node-ports.js';
+import { createOurs } from './ours.js';
+import type { OursChange } from './ours.js';
 import { createPlacement } from './placement.js';
 import type { PlacementCapacities } from './placement.js';
+import type { PolicyOptions } from './policy.js';
 import { acknowledge, flush } from './program.js';
 import type { Problem } from './program.js';
+import type { Neighbours } from './routes.js';
 import type { RowKey } from './rows.js';
 import { createTracker } from './tracker.js';
 
+/** What is left out is as kube-proxy has it, with pods told by their links. */
 export interface ControlOptions {
   readonly nodeName: string;
   readonly capacities: PlacementCapacities;
   /** Instead of the InternalIPs of this node's Node object. */
   readonly nodeAddresses?: readonly Address[];
+  readonly policy?: Partial<PolicyOptions>;
+  /** Service ranges; what is not allocated there is dropped. */
+  readonly serviceCIDRs?: readonly Cidr[];
+  /** Where node ports are served; empty: on the node's own address of each family. */
+  readonly nodePortAddresses?: readonly NodePortEntry[];
+  /** The only externalIPs that are taken. */
+  readonly allowedExternalIPs?: readonly Cidr[];
+  /** Of Services that do not name one. */
+  readonly algorithm?: Algorithm;
 }
 
 /** A pod of this node. */
@@ -50,28 +69,44 @@ export interface Peer {
   readonly podCIDRs: readonly Cidr[];
 }
 
+/** Lists it gives are the same objects as long as nothing in them has changed. */
 export interface Control {
-  /** Take one event in. Nothing is programmed before the first `synced`. */
-  apply(event: SourceEvent): void;
+  /**
+   * Take one event in. Nothing is programmed before the first `synced`.
+   *
+   * @returns what cannot be used of the object, unless it was so before
+   */
+  apply(event: SourceEvent): readonly IgnoredPart[];
   /** The links there are now, all of them; the first uplink leads to other nodes. */
   setLinks(links: readonly Link[]): void;
+  /** All addresses that interfaces of this node have now. */
+  setLocalAddresses(addresses: readonly Address[]): void;
+  /** MAC addresses of neighbours behind the uplinks, by the text of their addresses. */
+  setNeighbours(neighbours: Neighbours): void;
   /** Pods that are to have a link, in the order of their names. */
-  podLinks(): PodLinkWish[];
+  podLinks(): readonly PodLinkWish[];
   /** All pods of this node, with a namespace of their own or not. */
-  localPods(): LocalPod[];
-  peers(): Peer[];
+  localPods(): readonly LocalPod[];
+  peers(): readonly Peer[];
   /** This node's own addresses, the preferred one of each family first. */
   nodeAddresses(): readonly Address[];
   /** Every ClusterIP, whatever its port: what the host has to route at the trunk. */
-  serviceAddresses(): Address[];
+  serviceAddresses(): readonly Address[];
+  /**
+   * Addresses of load balancers and externalIPs: the host routes them at the trunk, too, or would
+   * ask the wire for addresses that it is meant to answer for.
+   */
+  externalAddresses(): readonly Address[];
   /** Delta records that make the tables what they should be; empty when they are. */
   flush(): Uint8Array;
   /** The batch flushed last, back from the core with its result words. @returns what failed */
   acknowledge(batch: Uint8Array): Problem[];
   /** What did not fit at the last flush. */
   problems(): readonly Problem[];
-  /** Keys of the kernel's `ours` map, as of the last flush. */
-  ours(): Map<RowKey, Uint8Array>;
+  /** Keys of the kernel's `ours` map, as of the last flush: all of them. */
+  ours(): Map<string, Uint8Array>;
+  /** How they have changed since the last call. */
+  oursChange(): OursChange;
   /** Whether the source has said everything it knew at first. */
   isSynced(): boolean;
   /** This node's object. */
@@ -81,6 +116,38 @@ export interface Control {
   /** Entries of the allocated tables in use. */
   used(): PlacementCapacities;
   explain(): Explanation;
+  /**
+   * The same in pieces, for whoever has other things to do meanwhile: the services one after
+   * another in the order of their names, in the end everything else.
+   */
+  explainBySteps(): Generator<readonly ExplainedService[], Omit<Explanation, 'services'>>;
+}
+
+function podsHere(cluster: Cluster): LocalPod[] {
+  return [...cluster.pods.values()]
+    .filter(({ nodeName }) => nodeName === cluster.place.nodeName)
+    .map(({ key, addresses }) => ({ pod: key, addresses }))
+    .sort((a, b) => byText(a.pod, b.pod));
+}
+
+/** How often objects of a kind have changed; what follows from them is worked out once a change. */
+function createRevisions() {
+  const revisions: Record<Kind, number> = { Service: 0, EndpointSlice: 0, Node: 0, Pod: 0 };
+  return {
+    bump: (kind: Kind): void => {
+      revisions[kind]++;
+    },
+    /** @param compute  a function of the objects of the kind */
+    once: <T>(kind: Kind, compute: () => T): (() => T) => {
+      let at = -1;
+      let value: T | undefined;
+      return () => {
+        if (value === undefined || at !== revisions[kind]) value = compute();
+        at = revisions[kind];
+        return value;
+      };
+    },
+  };
 }
 
 function wishes(cluster: Cluster): PodLinkWish[] {
@@ -97,65 +164,109 @@ function peersOf(cluster: Cluster): Peer[] {
     .sort((a, b) => byText(a.name, b.name));
 }
 
+function surroundingsOf(options: ControlOptions): Surroundings {
+  const { nodeName: _, capacities: __, policy, ...given } = options;
+  const bare = BARE_SURROUNDINGS;
+  return { ...bare, ...given, policy: { ...bare.policy, ...policy } };
+}
+
 export function createControl(options: ControlOptions): Control {
   const cluster = createCluster(options.nodeName);
+  const revisions = createRevisions();
   const desired = createDesired();
-  const tracker = createTracker();
+  const ours = createOurs();
+  const tracker = createTracker(ours.watch);
   const placement = createPlacement(options.capacities);
-  const dirty = new Set<DirtyKey>([`node:${namedKey(undefined, options.nodeName)}`]);
-  let around: Surroundings = { links: [], nodeAddresses: options.nodeAddresses ?? [] };
+  const departures = createDepartures();
+  const dirt = createDirt(cluster);
+  let around = surroundingsOf(options);
   let isSynced = false;
   let problems: readonly Problem[] = [];
   let targets: readonly RowKey[] = [];
 
-  const compileDirty = (): void => {
-    for (const key of dirty) {
-      const changed = desired.replace(key, compileKey(cluster, around, key));
-      for (const rowKey of changed) tracker.want(rowKey, desired.get(rowKey));
-    }
-    dirty.clear();
+  const surround = (next: Surroundings): void => {
+    dirt.surrounded(around, next);
+    around = next;
   };
+
+  const compileDirty = (): void => {
+    const scope = serviceScope(cluster, around);
+    for (const key of dirt.take(scope)) {
+      const { rows, presences } = compileKey(cluster, around, key, scope);
+      const changed = desired.replace(key, rows);
+      for (const rowKey of changed) tracker.want(rowKey, desired.get(rowKey));
+      departures.note(key, presences);
+    }
+  };
+
+  const explainRest = (): Omit<Explanation, 'services'> => ({
+    synced: isSynced,
+    ignored: explainIgnored(cluster, serviceScope(cluster, around)),
+    conflicts: desired.conflicts(),
+    problems,
+    used: placement.used(),
+  });
 
   return {
     apply: (event) => {
-      if (event.type === 'synced') isSynced = true;
-      else for (const key of cluster.apply(event)) dirty.add(key);
+      if (event.type === 'synced') {
+        isSynced = true;
+        return [];
+      }
+      const { dirty, ignored } = cluster.apply(event);
+      if (dirty.length > 0) revisions.bump(event.kind);
+      dirt.add(dirty);
+      return ignored;
     },
     setLinks: (links) => {
-      around = { ...around, links };
-      for (const key of cluster.allKeys()) if (!key.startsWith('service:')) dirty.add(key);
+      surround({ ...around, links });
     },
-    podLinks: () => wishes(cluster),
-    localPods: () =>
-      [...cluster.pods.values()]
-        .filter(({ nodeName }) => nodeName === options.nodeName)
-        .map(({ key, addresses }) => ({ pod: key, addresses }))
-        .sort((a, b) => byText(a.pod, b.pod)),
-    peers: () => peersOf(cluster),
-    nodeAddresses: () => ownAddresses(cluster, around),
-    serviceAddresses: () => [...cluster.services.values()].flatMap(({ clusterIPs }) => clusterIPs),
+    setLocalAddresses: (localAddresses) => {
+      surround({ ...around, localAddresses });
+    },
+    setNeighbours: (neighbours) => {
+      surround({ ...around, neighbours });
+    },
+    podLinks: revisions.once('Pod', () => wishes(cluster)),
+    localPods: revisions.once('Pod', () => podsHere(cluster)),
+    peers: revisions.once('Node', () => peersOf(cluster)),
+    nodeAddresses: revisions.once('Node', () => ownAddresses(cluster, around)),
+    serviceAddresses: revisions.once('Service', () =>
+      [...cluster.services.values()].flatMap(({ clusterIPs }) => clusterIPs),
+    ),
+    externalAddresses: revisions.once('Service', () =>
+      [...cluster.services.values()].flatMap(({ externalIPs, loadBalancerIPs }) => [
+        ...externalIPs.filter((address) => isExternalIPAllowed(address, around)),
+        ...loadBalancerIPs,
+      ]),
+    ),
     flush: () => {
       if (!isSynced) return new Uint8Array(0);
       compileDirty();
-      const flushed = flush(tracker, placement);
+      const flushed = flush(tracker, placement, departures);
       ({ problems, targets } = flushed);
       return flushed.records;
     },
     acknowledge: (batch) => acknowledge(batch, targets, tracker, placement),
     problems: () => problems,
-    ours: () => oursKeys(tracker),
+    ours: ours.keys,
+    oursChange: ours.takeChange,
     isSynced: () => isSynced,
     ownNode: () => cluster.nodes.get(namedKey(undefined, options.nodeName)),
     healthChecks: () => healthChecksOf(cluster),
     withoutLocal: (family) => withoutLocal(cluster, family),
     used: placement.used,
-    explain: () => ({
-      synced: isSynced,
-      services: explainServices(cluster, placement),
-      ignored: explainIgnored(cluster),
-      conflicts: desired.conflicts(),
-      problems,
-      used: placement.used(),
-    }),
+    explain: () => {
+      const scope = serviceScope(cluster, around);
+      return { ...explainRest(), services: explainServices(cluster, placement, scope) };
+    },
+    explainBySteps: function* () {
+      const scope = serviceScope(cluster, around);
+      for (const key of [...cluster.services.keys()].sort()) {
+        const service = cluster.services.get(key);
+        if (service) yield explainService(service, cluster, placement, scope);
+      }
+      return explainRest();
+    },
   };
 }

@@ -1,8 +1,10 @@
 /**
  * Who wants which row. Each compiled object owns a group of rows; where two objects want the
- * same key with different rows, the one whose name sorts first has it, whatever came first.
+ * same key with different rows, the one of better rank has it, then the one whose name sorts
+ * first, whatever came first.
  */
 import { byText } from '../model/keys.js';
+import { rank } from './rows.js';
 import type { Row, RowKey, Rows } from './rows.js';
 
 export interface Conflict {
@@ -23,6 +25,18 @@ export interface Desired {
 /** Wanted by several on purpose: equal endpoints are one backend. */
 const isShared = (key: RowKey): boolean => key.startsWith('backend ');
 
+type Claim = readonly [owner: string, row: Row];
+
+function precedes([ownerA, a]: Claim, [ownerB, b]: Claim): boolean {
+  const by = rank(a) - rank(b);
+  return by < 0 || (by === 0 && ownerA < ownerB);
+}
+
+/** Owners, the one that has the row first. */
+function inOrder(claimants: ReadonlyMap<string, Row>): string[] {
+  return [...claimants].sort((a, b) => (precedes(a, b) ? -1 : 1)).map(([owner]) => owner);
+}
+
 export function createDesired(): Desired {
   const claims = new Map<RowKey, Map<string, Row>>();
   const owned = new Map<string, Rows>();
@@ -30,9 +44,9 @@ export function createDesired(): Desired {
   const get = (key: RowKey): Row | undefined => {
     const claimants = claims.get(key);
     if (claimants === undefined) return undefined;
-    let first: string | undefined;
-    for (const owner of claimants.keys()) if (first === undefined || owner < first) first = owner;
-    return first === undefined ? undefined : claimants.get(first);
+    let best: Claim | undefined;
+    for (const claim of claimants) if (!best || precedes(claim, best)) best = claim;
+    return best?.[1];
   };
 
   const release = (owner: string, key: RowKey): void => {
@@ -65,6 +79,6 @@ export function createDesired(): Desired {
     conflicts: () =>
       [...claims]
         .filter(([key, claimants]) => claimants.size > 1 && !isShared(key))
-        .map(([key, claimants]) => ({ key, owners: [...claimants.keys()].sort(byText) })),
+        .map(([key, claimants]) => ({ key, owners: inOrder(claimants) })),
   };
 }

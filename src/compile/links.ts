@@ -4,6 +4,8 @@
 import {
   LINK_ADDR4_OFF,
   LINK_ADDR6_OFF,
+  LINK_FLAGS_OFF,
+  LINK_F_POD,
   LINK_KEY_OFF,
   LINK_KIND_OFF,
   LINK_MAC_OFF,
@@ -16,12 +18,15 @@ import {
 } from '../../assembly/abi.js';
 import type { Address } from '../addr.js';
 import type { ObjectKey } from '../model/keys.js';
+import type { PodDetection } from './policy.js';
 import { rowKey } from './rows.js';
 import type { PlainRow, RowKey } from './rows.js';
 
 /** What the kernel side knows of an interface. */
 interface LinkFacts {
   readonly ifindex: number;
+  /** Name of our end; pods may be told by it. */
+  readonly name?: string;
   /** Our end. */
   readonly ownMac: Uint8Array;
   readonly mtu: number;
@@ -60,8 +65,26 @@ export function linkKey(link: Link): RowKey {
   return rowKey('link', String(link.ifindex));
 }
 
+/** Whether who comes by a link is a pod. */
+function isPods({ kind, name }: Link, detection: PodDetection): boolean {
+  switch (detection.by) {
+    case 'link':
+      return kind === 'pod';
+    case 'name':
+      return name === detection.name;
+    case 'prefix':
+      return name?.startsWith(detection.prefix) === true;
+    default:
+      return false;
+  }
+}
+
 /** @param addresses  the only sources the far end may use; none for host and uplinks */
-export function linkRow(link: Link, addresses: readonly Address[]): PlainRow {
+export function linkRow(
+  link: Link,
+  addresses: readonly Address[],
+  detection: PodDetection,
+): PlainRow {
   const bytes = new Uint8Array(LINK_SIZE);
   const view = new DataView(bytes.buffer);
   view.setUint8(LINK_KIND_OFF, KIND[link.kind]);
@@ -73,6 +96,7 @@ export function linkRow(link: Link, addresses: readonly Address[]): PlainRow {
     else bytes.set(address, LINK_ADDR6_OFF);
   }
   if (link.kind === 'pod') bytes.set(link.mac, LINK_MAC_OFF);
+  if (isPods(link, detection)) view.setUint8(LINK_FLAGS_OFF, LINK_F_POD);
   bytes.set(link.ownMac, LINK_OWN_MAC_OFF);
   return { table: TableId.LINK, bytes };
 }

@@ -10,10 +10,10 @@ const SLOTS_PER_BACKEND = 100;
 const MAGLEV_SIZE_MAX = 65521;
 
 /**
- * Backends one set may have. The core builds tables in half of SCRATCH, with 12 bytes a backend
- * (identity, next position, skip): 21 845 would fit.
+ * Backends one set may have. The core builds tables in half of SCRATCH, with 24 bytes a backend
+ * (identity, weight, position; next slot, skip, weight saved up): 10 922 fit.
  */
-export const SET_MEMBERS_MAX = 16384;
+export const SET_MEMBERS_MAX = 10922;
 
 /** Slots for a set of `count` backends: 0 for none, 1 for one, else a prime. */
 export function maglevSize(count: number): number {

@@ -7,25 +7,34 @@
  *   | address, mapped | port  | proto | zero   |      port in network order
  *   +-----------------+-------+-------+--------+
  *
- * A local pod is there with port 0 and protocol 0, a frontend with its own.
+ * A local pod is there with port 0 and protocol 0, a frontend with its own. An address of a
+ * frontend that is used from outside is there with port 0 and the protocol, too: fragments of
+ * that protocol, of which only the first names a port, climb all together.
  */
 import {
   Action,
+  FRONTEND_ADDR_OFF,
   FRONTEND_KEY_OFF,
   FRONTEND_KEY_SIZE,
+  FRONTEND_KIND_OFF,
+  FRONTEND_PORT_OFF,
+  FRONTEND_PROTO_OFF,
+  FrontendKind,
   ROUTE_ACTION_OFF,
   ROUTE_ADDR_OFF,
   TableId,
 } from '../../assembly/abi.js';
 import { ADDR_SIZE } from '../addr.js';
-import type { Row, RowKey } from './rows.js';
-import type { Tracker } from './tracker.js';
+import type { Row } from './rows.js';
 
-function oursKey(row: Row): Uint8Array | undefined {
-  if (row.table === TableId.FRONTEND && row.service !== undefined) {
+const PORT_OFF = FRONTEND_PORT_OFF - FRONTEND_KEY_OFF;
+const PORT_SIZE = FRONTEND_PROTO_OFF - FRONTEND_PORT_OFF;
+
+function oursKey(row: Row | undefined): Uint8Array | undefined {
+  if (row?.table === TableId.FRONTEND && row.service !== undefined) {
     return row.bytes.slice(FRONTEND_KEY_OFF, FRONTEND_KEY_OFF + FRONTEND_KEY_SIZE);
   }
-  if (row.table === TableId.ROUTE && row.bytes[ROUTE_ACTION_OFF] === Action.POD) {
+  if (row?.table === TableId.ROUTE && row.bytes[ROUTE_ACTION_OFF] === Action.POD) {
     const key = new Uint8Array(FRONTEND_KEY_SIZE);
     key.set(row.bytes.subarray(ROUTE_ADDR_OFF, ROUTE_ADDR_OFF + ADDR_SIZE));
     return key;
@@ -33,13 +42,72 @@ function oursKey(row: Row): Uint8Array | undefined {
   return undefined;
 }
 
-/** Keys by the row they come from: of rows that are programmed, so that the lane knows them. */
-export function oursKeys(tracker: Tracker): Map<RowKey, Uint8Array> {
-  const keys = new Map<RowKey, Uint8Array>();
-  for (const rowKey of tracker.programmedKeys()) {
-    const row = tracker.programmed(rowKey);
-    const key = row && oursKey(row);
-    if (key) keys.set(rowKey, key);
-  }
-  return keys;
+/** What the fragments to a frontend are known by; ClusterIPs are not used from outside. */
+function fragmentKey(row: Row | undefined): Uint8Array | undefined {
+  if (row?.table !== TableId.FRONTEND || row.service === undefined) return undefined;
+  if (row.bytes[FRONTEND_KIND_OFF] === FrontendKind.CLUSTER_IP) return undefined;
+  const key = row.bytes.slice(FRONTEND_ADDR_OFF, FRONTEND_KEY_OFF + FRONTEND_KEY_SIZE);
+  return key.fill(0, PORT_OFF, PORT_OFF + PORT_SIZE);
+}
+
+/** A change of the kernel's map. Keys that come again are in neither. */
+export interface OursChange {
+  readonly added: readonly Uint8Array[];
+  readonly removed: readonly Uint8Array[];
+}
+
+/** The keys of rows that are programmed, so that the lane knows them. */
+export interface Ours {
+  /** A programmed row has changed: see `Watcher`. */
+  watch(before: Row | undefined, after: Row | undefined): void;
+  /** All keys, each by its bytes as a string. */
+  keys(): Map<string, Uint8Array>;
+  /** What has changed since the last call. */
+  takeChange(): OursChange;
+}
+
+/** Several rows may come to one key: it is ours as long as one of them is programmed. */
+export function createOurs(): Ours {
+  const users = new Map<string, { readonly key: Uint8Array; count: number }>();
+  /** Keys that have come or gone since the last change was taken, and whether they were there. */
+  const touched = new Map<string, { readonly key: Uint8Array; readonly wasThere: boolean }>();
+
+  const count = (key: Uint8Array | undefined, by: 1 | -1): void => {
+    if (key === undefined) return;
+    const name = keyName(key);
+    const known = users.get(name);
+    const now = (known?.count ?? 0) + by;
+    if (known === undefined || now === 0) {
+      if (!touched.has(name)) touched.set(name, { key, wasThere: known !== undefined });
+    }
+    if (now === 0) users.delete(name);
+    else if (known) known.count = now;
+    else users.set(name, { key, count: now });
+  };
+
+  return {
+    watch: (before, after) => {
+      for (const keyOf of [oursKey, fragmentKey]) {
+        count(keyOf(after), 1);
+        count(keyOf(before), -1);
+      }
+    },
+    keys: () => new Map([...users].map(([name, { key }]) => [name, key])),
+    takeChange: () => {
+      const added: Uint8Array[] = [];
+      const removed: Uint8Array[] = [];
+      for (const [name, { key, wasThere }] of touched) {
+        const isThere = users.has(name);
+        if (isThere && !wasThere) added.push(key);
+        if (wasThere && !isThere) removed.push(key);
+      }
+      touched.clear();
+      return { added, removed };
+    },
+  };
+}
+
+/** The bytes as a string, which a Map can look up. */
+function keyName(key: Uint8Array): string {
+  return String.fromCharCode(...key);
 }

@@ -1,9 +1,10 @@
 /**
  * From differences to delta records, in an order that is right at every record.
  *
- *   NODE, stale ROUTEs out, LINKs, ROUTEs          a route never points at another pod's link
- *   BACKENDs, SETs, MAGLEV, SERVICEs, FRONTENDs    nothing points at what is not there yet
+ *   NODE, POLICY, stale ROUTEs out, LINKs, ROUTEs  a route never points at another pod's link
+ *   BACKENDs, SETs, RANGEs, MAGLEV, SERVICEs, FRONTENDs  nothing points at what is not there yet
  *   FRONTENDs out, SERVICEs out, BACKENDs out, LINKs out
+ *   PURGEs                           flows of backends that nothing names any more
  *
  * A changed set is written at a fresh range with a fresh Maglev table; the SERVICE row then
  * switches over, and the old ranges are retired. What does not fit stays as it was, is reported,
@@ -13,14 +14,18 @@ import {
   DeltaError,
   FRONTEND_SERVICE_OFF,
   Op,
+  SERVICE_LOCAL_MAGLEV_COUNT_OFF,
+  SERVICE_LOCAL_MAGLEV_OFF,
   SERVICE_MAGLEV_COUNT_OFF,
   SERVICE_MAGLEV_OFF,
-  SERVICE_SET_COUNT_OFF,
+  SERVICE_RANGES_COUNT_OFF,
+  SERVICE_RANGES_OFF,
   SERVICE_SET_OFF,
   TableId,
 } from '../../assembly/abi.js';
 import { createDeltaWriter, refusedDeltas } from '../core/delta-writer.js';
 import type { DeltaWriter, KeyedTable } from '../core/delta-writer.js';
+import type { Departures } from './departures.js';
 import type { PlacedService, Placement } from './placement.js';
 import type { FrontendRow, PlainRow, Row, RowKey, ServiceRow } from './rows.js';
 import type { Tracker } from './tracker.js';
@@ -34,7 +39,7 @@ export interface Problem {
 export interface Flushed {
   /** They count as applied. */
   readonly records: Uint8Array;
-  /** The row each record is about. */
+  /** The row each record is about; PURGEs, which come last, are about none. */
   readonly targets: readonly RowKey[];
   readonly problems: readonly Problem[];
 }
@@ -59,8 +64,22 @@ interface Change {
   readonly placed: PlacedService;
 }
 
-function ofTable<T extends Row>(entries: readonly Entry[], table: T['table']): Entry<T>[] {
-  return entries.filter((entry): entry is Entry<T> => entry[1].table === table);
+/** Entries by the table of their row, each table's in the order they came. */
+interface Grouped {
+  of<T extends Row>(table: T['table']): readonly Entry<T>[];
+}
+
+function grouped(entries: readonly Entry[]): Grouped {
+  const groups = new Map<TableId, Entry[]>();
+  for (const entry of entries) {
+    const group = groups.get(entry[1].table);
+    if (group) group.push(entry);
+    else groups.set(entry[1].table, [entry]);
+  }
+  return {
+    of: <T extends Row>(table: T['table']) =>
+      (groups.get(table) ?? []) as readonly Entry[] as readonly Entry<T>[],
+  };
 }
 
 /** All records since the last call are about this row. */
@@ -81,7 +100,8 @@ function deleteKeyed(run: Run, [key, row]: Entry): void {
 }
 
 function putNode(run: Run, [key, row]: Entry<PlainRow>): void {
-  run.writer.putNode(row.bytes);
+  if (row.table === TableId.NODE) run.writer.putNode(row.bytes);
+  else run.writer.putPolicy(row.bytes);
   target(run, key);
   run.tracker.wrote(key, row);
 }
@@ -98,7 +118,7 @@ function putBackend(run: Run, [key, row]: Entry<PlainRow>): void {
 }
 
 function stage(run: Run, [key, row]: Entry<ServiceRow>): Change[] {
-  const placed = run.placement.placeService(key, row.backends);
+  const placed = run.placement.placeService(key, row);
   if (!('noRoom' in placed)) return [{ key, row, placed }];
   run.problems.push({ key, reason: placed.noRoom });
   return [];
@@ -106,25 +126,41 @@ function stage(run: Run, [key, row]: Entry<ServiceRow>): Change[] {
 
 function putSet(run: Run, { key, placed: { set, members } }: Change): void {
   if (!set) return;
-  const indices = members.flatMap((member) => run.placement.backendIdx(member) ?? []);
-  run.writer.putSet(set.first, indices);
+  run.writer.putSet(
+    set.first,
+    members.map(({ idx }) => idx),
+  );
   target(run, key);
 }
 
-function buildMaglev(run: Run, { key, placed: { set, maglev } }: Change): void {
-  if (!set || !maglev) return;
-  const { first, count: size } = maglev;
-  run.writer.buildMaglev({ first, size, setFirst: set.first, setCount: set.count });
+function putRanges(run: Run, { key, placed: { ranges, row } }: Change): void {
+  if (!ranges) return;
+  run.writer.putRanges(ranges.first, row.ranges);
   target(run, key);
+}
+
+function buildMaglev(run: Run, { key, placed: { set, maglev, row } }: Change): void {
+  for (const name of row.maglev) {
+    const slots = maglev[name];
+    if (!set || !slots) continue;
+    const { first, count } = row.sets[name];
+    const setFirst = set.first + first;
+    run.writer.buildMaglev({ first: slots.first, size: slots.count, setFirst, setCount: count });
+    target(run, key);
+  }
 }
 
 function putService(run: Run, { key, row, placed }: Change): void {
   const bytes = row.bytes.slice();
   const view = new DataView(bytes.buffer);
+  const { cluster, local } = placed.maglev;
   view.setUint32(SERVICE_SET_OFF, placed.set?.first ?? 0, true);
-  view.setUint32(SERVICE_SET_COUNT_OFF, placed.set?.count ?? 0, true);
-  view.setUint32(SERVICE_MAGLEV_OFF, placed.maglev?.first ?? 0, true);
-  view.setUint32(SERVICE_MAGLEV_COUNT_OFF, placed.maglev?.count ?? 0, true);
+  view.setUint32(SERVICE_MAGLEV_OFF, cluster?.first ?? 0, true);
+  view.setUint32(SERVICE_MAGLEV_COUNT_OFF, cluster?.count ?? 0, true);
+  view.setUint32(SERVICE_LOCAL_MAGLEV_OFF, local?.first ?? 0, true);
+  view.setUint32(SERVICE_LOCAL_MAGLEV_COUNT_OFF, local?.count ?? 0, true);
+  view.setUint32(SERVICE_RANGES_OFF, placed.ranges?.first ?? 0, true);
+  view.setUint32(SERVICE_RANGES_COUNT_OFF, placed.ranges?.count ?? 0, true);
   run.writer.putIndexed(TableId.SERVICE, placed.idx, bytes);
   target(run, key);
   run.placement.commitService(key, placed);
@@ -143,7 +179,9 @@ function putFrontend(run: Run, [key, row]: Entry<FrontendRow>): void {
     return;
   }
   const bytes = row.bytes.slice();
-  new DataView(bytes.buffer).setUint32(FRONTEND_SERVICE_OFF, idx, true);
+  // The kind is already there, in the high byte.
+  const view = new DataView(bytes.buffer);
+  view.setUint32(FRONTEND_SERVICE_OFF, view.getUint32(FRONTEND_SERVICE_OFF, true) | idx, true);
   run.writer.keyed(Op.PUT, TableId.FRONTEND, bytes);
   target(run, key);
   run.placement.countFrontend(row.service, 1);
@@ -167,35 +205,47 @@ function deleteIndexed(run: Run, [key, row]: Entry): void {
 }
 
 /** Where things are: this node, links, routes. Links go out last of all, see `flush`. */
-function writeTopology(run: Run, puts: readonly Entry[], deletes: readonly Entry[]): void {
-  for (const entry of ofTable<PlainRow>(puts, TableId.NODE)) putNode(run, entry);
-  for (const entry of ofTable(deletes, TableId.ROUTE)) deleteKeyed(run, entry);
-  for (const entry of ofTable<PlainRow>(puts, TableId.LINK)) putKeyed(run, entry);
-  for (const entry of ofTable<PlainRow>(puts, TableId.ROUTE)) putKeyed(run, entry);
+function writeTopology(run: Run, puts: Grouped, deletes: Grouped): void {
+  for (const entry of puts.of<PlainRow>(TableId.NODE)) putNode(run, entry);
+  for (const entry of puts.of<PlainRow>(TableId.POLICY)) putNode(run, entry);
+  for (const entry of deletes.of(TableId.ROUTE)) deleteKeyed(run, entry);
+  for (const entry of puts.of<PlainRow>(TableId.LINK)) putKeyed(run, entry);
+  for (const entry of puts.of<PlainRow>(TableId.ROUTE)) putKeyed(run, entry);
 }
 
-function writeServices(run: Run, puts: readonly Entry[], deletes: readonly Entry[]): void {
-  for (const entry of ofTable<PlainRow>(puts, TableId.BACKEND)) putBackend(run, entry);
-  const changes = ofTable<ServiceRow>(puts, TableId.SERVICE).flatMap((entry) => stage(run, entry));
+function writeServices(run: Run, puts: Grouped, deletes: Grouped): void {
+  for (const entry of puts.of<PlainRow>(TableId.BACKEND)) putBackend(run, entry);
+  const changes = puts.of<ServiceRow>(TableId.SERVICE).flatMap((entry) => stage(run, entry));
   const fresh = changes.filter(({ key, placed }) => run.placement.service(key) !== placed);
   for (const change of fresh) putSet(run, change);
+  for (const change of fresh) putRanges(run, change);
   for (const change of fresh) buildMaglev(run, change);
   for (const change of changes) putService(run, change);
-  for (const entry of ofTable<FrontendRow>(puts, TableId.FRONTEND)) putFrontend(run, entry);
-  for (const entry of ofTable<FrontendRow>(deletes, TableId.FRONTEND)) deleteFrontend(run, entry);
-  for (const entry of ofTable(deletes, TableId.SERVICE)) deleteIndexed(run, entry);
-  for (const entry of ofTable(deletes, TableId.BACKEND)) deleteIndexed(run, entry);
+  for (const entry of puts.of<FrontendRow>(TableId.FRONTEND)) putFrontend(run, entry);
+  for (const entry of deletes.of<FrontendRow>(TableId.FRONTEND)) deleteFrontend(run, entry);
+  for (const entry of deletes.of(TableId.SERVICE)) deleteIndexed(run, entry);
+  for (const entry of deletes.of(TableId.BACKEND)) deleteIndexed(run, entry);
+}
+
+/** Last of all: the next packet of a forgotten flow has to find the tables as they are to be. */
+function purge(run: Run, departures: Departures): void {
+  for (const { service, backend, proto } of departures.take(run.tracker.isSettled)) {
+    run.writer.purge(service, backend, proto);
+  }
 }
 
 /** Records that turn the tables into what the tracker wants. */
-export function flush(tracker: Tracker, placement: Placement): Flushed {
+export function flush(tracker: Tracker, placement: Placement, departures: Departures): Flushed {
   const writer = createDeltaWriter();
   const run: Run = { tracker, placement, writer, targets: [], problems: [] };
   placement.reclaim();
-  const { puts, deletes } = tracker.pending();
+  const pending = tracker.pending();
+  const puts = grouped(pending.puts);
+  const deletes = grouped(pending.deletes);
   writeTopology(run, puts, deletes);
   writeServices(run, puts, deletes);
-  for (const entry of ofTable(deletes, TableId.LINK)) deleteKeyed(run, entry);
+  for (const entry of deletes.of(TableId.LINK)) deleteKeyed(run, entry);
+  purge(run, departures);
   return { records: writer.take(), targets: run.targets, problems: run.problems };
 }
 

@@ -21,6 +21,7 @@ import {
   DELTA_TABLE_OFF,
   DeltaError,
   Op,
+  RANGE_SIZE,
   SET_ENTRY_SIZE,
   TableId,
 } from '../../assembly/abi.js';
@@ -32,6 +33,7 @@ export type IndexedTable = TableId.SERVICE | TableId.BACKEND;
 const KEYED_IMAGE_OFF = 4;
 /** Backend indices one SET record takes. */
 export const SET_BATCH_MAX = DELTA_PAYLOAD_SIZE / SET_ENTRY_SIZE;
+const RANGE_BATCH_BYTES = Math.floor(DELTA_PAYLOAD_SIZE / RANGE_SIZE) * RANGE_SIZE;
 const FIRST_RECORDS = 64;
 
 /** A Maglev table to build over a range of SETS. */
@@ -50,7 +52,13 @@ export interface DeltaWriter {
   deleteIndexed(table: IndexedTable, idx: number): void;
   /** As many records as it takes. */
   putSet(first: number, backends: readonly number[]): void;
+  /** @param ranges  RANGE_SIZE bytes each; as many records as it takes */
+  putRanges(first: number, ranges: Uint8Array): void;
   buildMaglev(build: MaglevBuild): void;
+  /** @param policy  the payload of a POLICY record */
+  putPolicy(policy: Uint8Array): void;
+  /** Forget the flows that a service has with a backend. @param proto  IPPROTO_* */
+  purge(service: number, backend: number, proto: number): void;
   /** @param addresses  32 bytes: IPv4 in mapped form, IPv6 */
   putNode(addresses: Uint8Array): void;
   /** Records written so far. */
@@ -104,6 +112,22 @@ export function createDeltaWriter(): DeltaWriter {
       const payload = begin(Op.PUT, TableId.MAGLEV, first, size);
       view.setUint32(payload, setFirst, true);
       view.setUint32(payload + SET_ENTRY_SIZE, setCount, true);
+    },
+    putRanges: (first, ranges) => {
+      for (let done = 0; done < ranges.length; done += RANGE_BATCH_BYTES) {
+        const part = ranges.subarray(done, done + RANGE_BATCH_BYTES);
+        const idx = first + done / RANGE_SIZE;
+        bytes.set(part, begin(Op.PUT, TableId.RANGE, idx, part.length / RANGE_SIZE));
+      }
+    },
+    putPolicy: (policy) => {
+      bytes.set(policy, begin(Op.PUT, TableId.POLICY, 0, 0));
+    },
+    purge: (service, backend, proto) => {
+      const payload = begin(Op.PUT, TableId.PURGE, 0, 0);
+      view.setUint32(payload, service, true);
+      view.setUint32(payload + 4, backend, true);
+      view.setUint8(payload + 8, proto);
     },
     putNode: (addresses) => {
       const payload = begin(Op.PUT, TableId.NODE, 0, 0);

@@ -15,17 +15,22 @@ import {
   CONTROL_F_OFFLOAD,
   CONTROL_FLOWS4_MASK_OFF,
   CONTROL_FLOWS6_MASK_OFF,
+  CONTROL_FRAGMENTS_HELD_OFF,
   CONTROL_HASH_KEYS_OFF,
   CONTROL_LAYOUT_OFF,
   CONTROL_MAGIC,
   CONTROL_MAGIC_OFF,
+  CONTROL_PICK_SEED_OFF,
   CONTROL_STALE_MS_OFF,
+  CONTROL_TIMEOUTS_OFF,
+  CONTROL_TRACE_OFF,
   DELTA_BASE,
   DELTA_BYTES,
   DELTA_SIZE,
   DYNAMIC_BASE,
   HASH_KEYS,
   RegionId,
+  TIMEOUT_COUNT,
 } from '../../assembly/abi.js';
 import { DataplaneError } from '../errors.js';
 import { packageFile } from '../package-root.js';
@@ -40,6 +45,7 @@ export interface CoreExports {
   attachPort(idx: number): void;
   runBurst(budget: number, nowMs: number): number;
   processFrame(inIfindex: number, framePtr: number, len: number, nowMs: number): number;
+  traceFrame(inIfindex: number, framePtr: number, len: number, nowMs: number): number;
   parseFrame(framePtr: number, len: number): number;
   applyDelta(records: number): number;
   sweep(nowMs: number, budget: number): number;
@@ -78,10 +84,17 @@ export interface Core {
   apply(records: Uint8Array): number;
 }
 
+/** Milliseconds by TcpState, TIMEOUT_UDP and TIMEOUT_UDP_STREAM. */
+export type Timeouts = Readonly<Partial<Record<number, number>>>;
+
 export interface StartOptions {
   /** May the kernel programs execute rows? */
   readonly offload: boolean;
   readonly nowMs: number;
+  /** What is left out is Linux's. */
+  readonly timeoutsMs?: Timeouts | undefined;
+  /** Of Maglev hashing, the same on all nodes of a cluster; default 0. */
+  readonly pickSeed?: number | undefined;
 }
 
 let compiled: WebAssembly.Module | undefined;
@@ -156,6 +169,13 @@ function start(
   put(CONTROL_FLOWS6_MASK_OFF, readRegion(words, RegionId.FLOWS6).capacity - 1);
   put(CONTROL_STALE_MS_OFF, STALE_MS);
   put(CONTROL_FLAGS_OFF, options.offload ? CONTROL_F_OFFLOAD : 0);
+  put(CONTROL_PICK_SEED_OFF, options.pickSeed ?? 0);
+  put(CONTROL_TRACE_OFF, 0);
+  put(CONTROL_FRAGMENTS_HELD_OFF, 0);
+  for (let i = 0; i < TIMEOUT_COUNT; i++) {
+    // 0 is the core's default.
+    put(CONTROL_TIMEOUTS_OFF + 4 * i, options.timeoutsMs?.[i] ?? 0);
+  }
   exports.init(hash);
   if (found) exports.adopt(options.nowMs);
   return found;

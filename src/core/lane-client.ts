@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { DataplaneError } from '../errors.js';
 import * as native from '../native.js';
 import type { FromLane, LaneSpec, ToLane } from './lane-messages.js';
+import type { Traced } from './trace.js';
 
 export interface Lane {
   /** Whether tables of an earlier agent were taken over. */
@@ -13,6 +14,8 @@ export interface Lane {
   readonly ended: Promise<void>;
   /** Have records applied between two bursts. @returns the same records with their results */
   apply(records: Uint8Array): Promise<Uint8Array>;
+  /** What would become of a frame from a link; nothing is sent and nothing changes. */
+  trace(ifindex: number, frame: Uint8Array): Promise<Traced>;
   stop(): Promise<void>;
 }
 
@@ -33,6 +36,7 @@ export async function startLane(options: LaneOptions): Promise<Lane> {
   const workerData: LaneSpec = { ...options, wakeFd, mailCount };
   const worker = new Worker(new URL('./lane-worker.js', import.meta.url), { workerData });
   const waiting = new Map<number, (records: Uint8Array) => void>();
+  const traces = new Map<number, (traced: Traced) => void>();
   const ready = deferred<{ adopted: boolean; ports: readonly string[] }>();
   const ended = deferred<undefined>();
   let nextId = 1;
@@ -47,6 +51,10 @@ export async function startLane(options: LaneOptions): Promise<Lane> {
     applied: ({ id, records }) => {
       waiting.get(id)?.(records);
       waiting.delete(id);
+    },
+    traced: ({ id, traced }) => {
+      traces.get(id)?.(traced);
+      traces.delete(id);
     },
     stopped: () => {
       ended.resolve(undefined);
@@ -81,6 +89,12 @@ export async function startLane(options: LaneOptions): Promise<Lane> {
       const id = nextId++;
       const answer = new Promise<Uint8Array>((resolve) => waiting.set(id, resolve));
       mail({ type: 'delta', id, records }, [records.buffer as ArrayBuffer]);
+      return Promise.race([answer, silence(ended.promise)]);
+    },
+    trace: (ifindex, frame) => {
+      const id = nextId++;
+      const answer = new Promise<Traced>((resolve) => traces.set(id, resolve));
+      mail({ type: 'trace', id, ifindex, frame });
       return Promise.race([answer, silence(ended.promise)]);
     },
     stop: async () => {

@@ -1,5 +1,7 @@
 /** What the control thread and a lane say to each other. */
+import type { Timeouts } from './instance.js';
 import type { Capacities } from './regions.js';
+import type { Traced } from './trace.js';
 
 /** A device that a port is opened on. */
 export interface PortDevice {
@@ -42,6 +44,10 @@ export interface LaneSpec {
   readonly ports: readonly PortSpec[];
   readonly offload: boolean;
   readonly failMode: 'open' | 'closed';
+  /** What is left out is Linux's. */
+  readonly timeoutsMs?: Timeouts | undefined;
+  /** Of Maglev hashing; default 0. */
+  readonly pickSeed?: number | undefined;
   /** Host side of the trunk. */
   readonly trunkIfindex: number;
   readonly cpu?: number;
@@ -53,6 +59,13 @@ export interface LaneSpec {
 
 export type ToLane =
   | { readonly type: 'delta'; readonly id: number; readonly records: Uint8Array }
+  /** A frame that is to leave nothing behind; it would come from this link. */
+  | {
+      readonly type: 'trace';
+      readonly id: number;
+      readonly ifindex: number;
+      readonly frame: Uint8Array;
+    }
   | { readonly type: 'stop' };
 
 export type FromLane =
@@ -63,5 +76,6 @@ export type FromLane =
       readonly applied: number;
       readonly records: Uint8Array;
     }
+  | { readonly type: 'traced'; readonly id: number; readonly traced: Traced }
   | { readonly type: 'stopped' }
   | { readonly type: 'failed'; readonly message: string };

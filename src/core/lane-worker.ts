@@ -25,6 +25,7 @@ import { createCore } from './instance.js';
 import type { Core } from './instance.js';
 import { runLane } from './lane.js';
 import type { FromLane, LaneSpec, PortSpec, ToLane } from './lane-messages.js';
+import { traceIn } from './trace.js';
 
 /** Put the pinned tables in their place: from here on a stored row is what the kernel executes. */
 function mapTables(core: Core, spec: LaneSpec): void {
@@ -98,8 +99,14 @@ function createMailbox(core: Core, control: MessagePort, say: Say): Mailbox {
         const received = receiveMessageOnPort(control) as { message: ToLane } | undefined;
         if (!received) return true;
         read = (read + 1) | 0;
-        if (received.message.type === 'stop') return false;
-        batch = received.message;
+        const { message } = received;
+        if (message.type === 'stop') return false;
+        if (message.type === 'trace') {
+          const traced = traceIn(core, message.ifindex, message.frame, native.monotonicMs());
+          say({ type: 'traced', id: message.id, traced });
+          return true;
+        }
+        batch = message;
         at = 0;
         applied = 0;
       }
@@ -121,7 +128,8 @@ function main(): void {
   if (spec.cpu !== undefined) native.pinThread(spec.cpu);
   const core = createCore(spec.capacities);
   mapTables(core, spec);
-  const adopted = core.start({ offload: spec.offload, nowMs: native.monotonicMs() });
+  const { offload, timeoutsMs, pickSeed } = spec;
+  const adopted = core.start({ offload, timeoutsMs, pickSeed, nowMs: native.monotonicMs() });
   core.words.setUint32(CONTROL_BASE + CONTROL_TRUNK_IFINDEX_OFF, spec.trunkIfindex, true);
   const failMode = spec.failMode === 'open' ? FailMode.OPEN : FailMode.CLOSED;
   core.words.setUint32(CONTROL_BASE + CONTROL_FAIL_MODE_OFF, failMode, true);

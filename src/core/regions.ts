@@ -17,6 +17,12 @@ export interface Capacities {
   readonly setEntries: number;
   readonly maglevEntries: number;
   readonly routes: number;
+  /** Source ranges of load balancers. */
+  readonly ranges: number;
+  /** Clients with a session affinity. */
+  readonly affinity: number;
+  /** Datagrams whose fragments are followed at a time. */
+  readonly fragments: number;
   readonly frames: number;
   /** Bytes, a power of two. */
   readonly frameSize: number;
@@ -34,6 +40,9 @@ export const SMALL_CAPACITIES: Capacities = {
   setEntries: 16384,
   maglevEntries: 1 << 20,
   routes: 1024,
+  ranges: 1024,
+  affinity: 4096,
+  fragments: 256,
   frames: 1024,
   frameSize: 4096,
 };
@@ -49,6 +58,9 @@ const CAPS_OFFSETS: Readonly<Record<keyof Capacities, number>> = {
   setEntries: abi.CAPS_SET_ENTRIES_OFF,
   maglevEntries: abi.CAPS_MAGLEV_ENTRIES_OFF,
   routes: abi.CAPS_ROUTES_OFF,
+  ranges: abi.CAPS_RANGES_OFF,
+  affinity: abi.CAPS_AFFINITY_OFF,
+  fragments: abi.CAPS_FRAGMENTS_OFF,
   frames: abi.CAPS_FRAMES_OFF,
   frameSize: abi.CAPS_FRAME_SIZE_OFF,
 };

@@ -2,8 +2,9 @@
  * Which program sits where. Every hook is pinned and outlives the agent; attaching again replaces
  * the program in place.
  */
+import { parseMac } from '../addr.js';
 import { closeFd } from '../native.js';
-import { createXskMap, type Maps } from './maps.js';
+import { createDeviceMap, createXskMap, type Maps } from './maps.js';
 import { attachTc, attachXdp, detach, loadProgram, type ProgramName } from './programs.js';
 import type { Trunk, TrunkKind } from './trunk.js';
 import type { Uplink } from './uplink.js';
@@ -11,6 +12,8 @@ import type { Uplink } from './uplink.js';
 export interface Hooks {
   /** @returns descriptor of the lane side's XSKMAP, for a port; undefined for a packet trunk */
   attachTrunk(trunk: Trunk, kind: TrunkKind): number | undefined;
+  /** Catch what the host sends to its own addresses. */
+  attachLoopback(loopback: HookedLink): void;
   attachPod(link: HookedLink): void;
   detachPod(name: string): void;
   /** @returns descriptor of the XSKMAP of an XDP uplink, and how it went, for the log */
@@ -42,7 +45,7 @@ const XSK_QUEUES = 64;
 export function createHooks(maps: Maps): Hooks {
   const { pinDir, fds } = maps;
   const loaded = new Map<ProgramName, number>();
-  const xskMaps: number[] = [];
+  const deviceMaps: number[] = [];
 
   /** Programs without a socket map are the same for every device. */
   const shared = (name: ProgramName): number => {
@@ -58,10 +61,11 @@ export function createHooks(maps: Maps): Hooks {
       pinName: pinOf(link.name, direction),
     });
   };
-  const xdp = (name: ProgramName, link: HookedLink) => {
+  const xdp = (name: ProgramName, link: HookedLink, mac?: Uint8Array) => {
     const xsks = createXskMap(XSK_QUEUES);
-    xskMaps.push(xsks);
-    const program = loadProgram(name, { ...fds, xsks });
+    const device = createDeviceMap(mac);
+    deviceMaps.push(xsks, device);
+    const program = loadProgram(name, { ...fds, xsks, device });
     try {
       const target = { ifindex: link.ifindex, pinName: pinOf(link.name, 'xdp') };
       return { xsks, attachment: attachXdp(pinDir, program, target) };
@@ -76,25 +80,31 @@ export function createHooks(maps: Maps): Hooks {
       tc('trunk_egress', 'egress', host);
       return kind === 'xdp' ? xdp('lane_xdp', lane).xsks : undefined;
     },
+    attachLoopback: (loopback) => {
+      tc('host_egress', 'egress', loopback);
+    },
     attachPod: (link) => {
       tc('pod_ingress', 'ingress', link);
+      tc('host_egress', 'egress', link);
     },
     detachPod: (name) => {
       detach(pinDir, pinOf(name, 'ingress'));
+      detach(pinDir, pinOf(name, 'egress'));
     },
     attachUplink: (uplink) => {
+      tc('host_egress', 'egress', uplink);
       if (uplink.mode === 'tc') {
         detach(pinDir, pinOf(uplink.name, 'xdp'));
         tc('uplink_ingress', 'ingress', uplink);
         return { xskMap: undefined, description: `${uplink.name}: TC` };
       }
       detach(pinDir, pinOf(uplink.name, 'ingress'));
-      const { xsks, attachment } = xdp('uplink_xdp', uplink);
+      const { xsks, attachment } = xdp('uplink_xdp', uplink, parseMac(uplink.mac));
       const why = attachment.reason === undefined ? '' : ` (${attachment.reason})`;
       return { xskMap: xsks, description: `${uplink.name}: XDP ${attachment.mode}${why}` };
     },
     close: () => {
-      for (const fd of [...loaded.values(), ...xskMaps]) closeFd(fd);
+      for (const fd of [...loaded.values(), ...deviceMaps]) closeFd(fd);
     },
   };
 }

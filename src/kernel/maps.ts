@@ -17,7 +17,16 @@ import {
   TALLY_SIZE,
 } from '../../assembly/abi.js';
 import { DataplaneError, messageOf } from '../errors.js';
-import { closeFd, mapCreate, mapInfo, mapLookup, type MapSpec, objGet, objPin } from '../native.js';
+import {
+  closeFd,
+  mapCreate,
+  mapInfo,
+  mapLookup,
+  type MapSpec,
+  mapUpdate,
+  objGet,
+  objPin,
+} from '../native.js';
 
 // linux/bpf.h
 const BPF_MAP_TYPE_HASH = 1;
@@ -225,4 +234,28 @@ export function createXskMap(queues: number): number {
     flags: 0,
     name: 'xsks',
   });
+}
+
+/** Of DEVICE_VALUE_SIZE in native/bpf/maps.h. */
+const DEVICE_VALUE_SIZE = 8;
+
+/**
+ * What the XDP program of one uplink knows of its device. Not pinned, as the socket map.
+ *
+ * @param mac  of the device: frames for others are the host's; absent: every frame is taken
+ * @returns    a descriptor; the loaded program keeps the map alive too
+ */
+export function createDeviceMap(mac?: Uint8Array): number {
+  const fd = mapCreate({
+    type: BPF_MAP_TYPE_ARRAY,
+    keySize: U32_SIZE,
+    valueSize: DEVICE_VALUE_SIZE,
+    maxEntries: 1,
+    flags: 0,
+    name: 'device',
+  });
+  const value = new Uint8Array(DEVICE_VALUE_SIZE);
+  if (mac) value.set(mac);
+  mapUpdate(fd, new Uint8Array(U32_SIZE), value);
+  return fd;
 }

@@ -27,7 +27,16 @@ const NDMSG_SIZE = 12;
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
 const NUD_NONE = 0;
+const NUD_REACHABLE = 0x02;
+const NUD_STALE = 0x04;
+const NUD_DELAY = 0x08;
+const NUD_PROBE = 0x10;
+const NUD_NOARP = 0x40;
 const NUD_PERMANENT = 0x80;
+/** The MAC address is good, or was a moment ago and is being asked for again. */
+const NUD_VALID = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
+/** Somebody sends there: ask if need be. */
+const NTF_USE = 0x01;
 /** Answer for this address in the name of somebody else. */
 const NTF_PROXY = 0x08;
 
@@ -38,6 +47,10 @@ export interface Neighbour {
   readonly mac: string;
   readonly permanent: boolean;
   readonly proxy: boolean;
+  /** It has a MAC address that may be sent to. */
+  readonly valid: boolean;
+  /** Valid, but not confirmed for a while: the next use asks. */
+  readonly stale: boolean;
 }
 
 function neighbourHeader(
@@ -85,15 +98,36 @@ export function deleteNeighbour(rtnl: Rtnl, spec: NeighbourSpec): void {
   ask(rtnl, RTM_DELNEIGH, spec, 'delete neighbour');
 }
 
+/**
+ * Have the kernel find out, or confirm, the MAC address of a neighbour. It asks on its own time;
+ * the answer is in a later listing.
+ */
+export function useNeighbour(
+  rtnl: Rtnl,
+  spec: { readonly ifindex: number; readonly address: string },
+): void {
+  const address = parseAddress(spec.address);
+  rtnl.request({
+    type: RTM_NEWNEIGH,
+    flags: NLM_F_CREATE,
+    header: neighbourHeader(familyNumber(address.family), spec.ifindex, NUD_NONE, NTF_USE),
+    attributes: [bytesAttribute(NDA_DST, wireBytes(address))],
+    asked: `resolve neighbour ${JSON.stringify(spec)}`,
+  });
+}
+
 function decodeNeighbour({ payload }: NetlinkMessage): Neighbour {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const attributes = decodeAttributes(payload.subarray(NDMSG_SIZE));
+  const state = view.getUint16(8, true);
   return {
     ifindex: view.getInt32(4, true),
     address: wireText(attributes.get(NDA_DST) ?? new Uint8Array(4)),
     mac: formatMac(attributes.get(NDA_LLADDR) ?? new Uint8Array(0)),
-    permanent: (view.getUint16(8, true) & NUD_PERMANENT) !== 0,
+    permanent: (state & NUD_PERMANENT) !== 0,
     proxy: (view.getUint8(10) & NTF_PROXY) !== 0,
+    valid: (state & NUD_VALID) !== 0,
+    stale: (state & NUD_STALE) !== 0,
   };
 }
 

@@ -11,6 +11,7 @@ import { replaceNeighbour } from './neighbour.js';
 import type { Netns } from './netns.js';
 import { ROUTE_PROTOCOL, type RouteSpec, addRoute, listRoutes, replaceRoute } from './route.js';
 import { enableForwarding, relaxReversePath } from './sysctl.js';
+import { receiveFromXdp } from './veth.js';
 
 /** First hop of every pod, IPv4: link-local and nobody's. */
 export const GATEWAY_IPV4 = '169.254.1.1';
@@ -23,6 +24,8 @@ export interface PodEnds {
   readonly ownMac: string;
   readonly podMac: string;
   readonly mtu: number;
+  /** An XDP program may redirect to the host's side. */
+  readonly fromXdp: boolean;
   /** Without length. */
   readonly ips: readonly string[];
 }
@@ -123,6 +126,7 @@ function routePod(podNet: Netns, ifindex: number, ownMac: string, ipv6: boolean)
 export function configurePodEnd(podNet: Netns, ifindex: number, ends: PodEnds): void {
   const { rtnl } = podNet;
   const ipv6 = ends.ips.some(isIpv6);
+  if (ends.fromXdp) receiveFromXdp(podNet.fd, ends.podIfname);
   if (ipv6) enablePodIpv6(podNet, ends.podIfname);
   const lo = findLink(rtnl, 'lo');
   if (lo !== undefined && !lo.up) setLink(rtnl, lo.ifindex, { up: true });

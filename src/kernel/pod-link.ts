@@ -66,6 +66,8 @@ export interface PodLinkSpec extends PodKey {
   /** At most one address of each family; a length, if given, is ignored. */
   readonly ips: readonly string[];
   readonly mtu: number;
+  /** Some uplink hands packets over by XDP. */
+  readonly fromXdp?: boolean;
   /** Interface name inside the pod; `eth0` when absent. */
   readonly ifname?: string;
   /** Interface name on the host; from the pod's name when absent. */
@@ -166,6 +168,7 @@ export function ensurePodLink(net: Netns, spec: PodLinkSpec): PodLink {
     ownMac: GATEWAY_MAC,
     podMac: podMac(spec),
     mtu: spec.mtu,
+    fromXdp: spec.fromXdp ?? false,
     ips: spec.ips.map((ip) => formatAddress(parseAddress(ip.replace(/\/\d+$/, '')))),
   };
   checkName(ends.hostIfname);

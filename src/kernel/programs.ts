@@ -47,6 +47,7 @@ export type ProgramName =
   | 'uplink_ingress'
   | 'uplink_xdp'
   | 'lane_xdp'
+  | 'host_egress'
   // For benchmarks.
   | 'gen_xdp'
   | 'count_xdp';

@@ -44,7 +44,9 @@ const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;
 const RTA_TABLE = 15;
 
-const RTN_UNICAST = 1;
+export const RTN_UNICAST = 1;
+/** What a look-up fails with where there is no route, or one of a kind that says so. */
+const NO_WAY = ['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL'];
 /** The gateway is on the link although no route says so. */
 const RTNH_F_ONLINK = 4;
 /** A cached copy, not an entry. */
@@ -198,6 +200,30 @@ function decodeRoute({ payload }: NetlinkMessage): Route {
     protocol: view.getUint8(5),
     type: view.getUint8(7),
   };
+}
+
+/**
+ * The way the kernel would send to an address.
+ *
+ * @returns undefined when it has none, or none that leads to a host (blackhole, prohibit)
+ */
+export function lookupRoute(rtnl: Rtnl, address: string): Route | undefined {
+  const target = parseAddress(address);
+  const bytes = wireBytes(target);
+  const family = familyNumber(target.family);
+  const dstLen = bytes.length * 8;
+  try {
+    const [answer] = rtnl.request({
+      type: RTM_GETROUTE,
+      header: routeHeader({ family, dstLen, scope: 0, flags: 0, protocol: 0, type: 0 }),
+      attributes: [bytesAttribute(RTA_DST, bytes)],
+      asked: `route to ${address}`,
+    });
+    return answer === undefined ? undefined : decodeRoute(answer);
+  } catch (error) {
+    if (NO_WAY.some((code) => isErrno(error, code))) return undefined;
+    throw error;
+  }
 }
 
 /** What a listing is narrowed to; absent fields match any, `table` is TABLE_MAIN. */

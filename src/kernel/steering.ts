@@ -22,6 +22,14 @@ export interface Speaker {
 export interface Steering {
   setSpeakers(speakers: readonly Speaker[]): void;
   setOurs(keys: Iterable<Uint8Array>): void;
+  /** What has come and gone since then. @throws when the map is full: set them all again then */
+  changeOurs(change: OursChange): void;
+}
+
+/** Keys of `ours`. */
+export interface OursChange {
+  readonly added: readonly Uint8Array[];
+  readonly removed: readonly Uint8Array[];
 }
 
 export function createSteering(maps: Maps): Steering {
@@ -33,6 +41,10 @@ export function createSteering(maps: Maps): Steering {
     },
     setOurs: (keys) => {
       ours.set([...keys].map((key) => [key, u32(1)]));
+    },
+    changeOurs: ({ added, removed }) => {
+      for (const key of added) ours.put(key, u32(1));
+      for (const key of removed) ours.drop(key);
     },
   };
 }
@@ -50,6 +62,8 @@ function u32(value: number): Uint8Array {
 
 interface Mirror {
   set(wanted: readonly (readonly [Uint8Array, Uint8Array])[]): void;
+  put(key: Uint8Array, value: Uint8Array): void;
+  drop(key: Uint8Array): void;
 }
 
 /** What is in a map, known without asking twice: only this process writes it. */
@@ -58,19 +72,23 @@ function createMirror(fd: number, keySize: number): Mirror {
   for (let key = mapNextKey(fd, undefined, keySize); key; key = mapNextKey(fd, key, keySize)) {
     present.set(hex(key), '');
   }
+  const put = (key: Uint8Array, value: Uint8Array): void => {
+    if (present.get(hex(key)) === hex(value)) return;
+    mapUpdate(fd, key, value);
+    present.set(hex(key), hex(value));
+  };
+  const drop = (key: Uint8Array): void => {
+    if (present.delete(hex(key))) mapDelete(fd, key);
+  };
   return {
+    put,
+    drop,
     set: (wanted) => {
       const names = new Set(wanted.map(([key]) => hex(key)));
       // What is to stay is written before what is to go is deleted.
-      for (const [key, value] of wanted) {
-        if (present.get(hex(key)) === hex(value)) continue;
-        mapUpdate(fd, key, value);
-        present.set(hex(key), hex(value));
-      }
-      for (const name of present.keys()) {
-        if (names.has(name)) continue;
-        mapDelete(fd, new Uint8Array(Buffer.from(name, 'hex')));
-        present.delete(name);
+      for (const [key, value] of wanted) put(key, value);
+      for (const name of [...present.keys()]) {
+        if (!names.has(name)) drop(new Uint8Array(Buffer.from(name, 'hex')));
       }
     },
   };

@@ -22,6 +22,13 @@ export const TRUNK_PREFIX = 'slc';
 const HOST_MAC = '02:73:6c:63:00:00';
 const LANE_MAC = '02:73:6c:63:00:01';
 
+/**
+ * What the host's traffic to itself through a service seems to come from, one of each family:
+ * addresses nobody else has, routed at the trunk, so that the answers climb. IPv4 is link-local
+ * (RFC 3927), IPv6 unique local with "Sluice" for its random part (RFC 4193).
+ */
+export const HOST_ALIASES: readonly string[] = ['169.254.83.1', 'fd53:6c75:6963:6500::1'];
+
 /** linux/ethtool.h: switches with one value. */
 enum Ethtool {
   SET_TX_CHECKSUM = 0x17,
@@ -122,6 +129,10 @@ function setOffloads(net: Netns, host: Link, kind: TrunkKind): void {
 function quieten({ sysctl }: Netns, { host, lane }: Pair): void {
   relaxReversePath(sysctl, host.name);
   sysctl.write(`net/ipv4/conf/${host.name}/forwarding`, 1);
+  // Answers to the host's own questions come out of it with an address of the host as their
+  // source, those to 127.0.0.1 with that.
+  sysctl.write(`net/ipv4/conf/${host.name}/accept_local`, 1);
+  sysctl.write(`net/ipv4/conf/${host.name}/route_localnet`, 1);
   // The host's stack must not act on its own copy of what only the lane is to see.
   sysctl.write(`net/ipv4/conf/${lane.name}/forwarding`, 0);
   if (!hasIpv6(sysctl)) return;
@@ -188,20 +199,29 @@ export interface ServiceRoutes {
   readonly sources: readonly string[];
 }
 
-/** Route service addresses at slc0, and what was routed there before but is not wanted, no more. */
+/**
+ * Route service addresses and the host's aliases at slc0, and what was routed there before but is
+ * not wanted, no more. A family the node has no address of needs no alias.
+ */
 export function setServiceRoutes(net: Netns, trunk: Trunk, wanted: ServiceRoutes): void {
   const sourceOf = (dst: string): string | undefined => {
     const { family } = parseInterfaceAddress(dst).address;
     return wanted.sources.find((text) => parseInterfaceAddress(text).address.family === family);
   };
   const { ifindex } = trunk.host;
-  const targets = wanted.cidrs.map(canonicalText);
+  const aliases = HOST_ALIASES.filter((alias) => sourceOf(alias) !== undefined);
+  const targets = new Set([...wanted.cidrs, ...aliases].map(canonicalText));
+  const present = listRoutes(net.rtnl, { ifindex, protocol: ROUTE_PROTOCOL });
+  const right = new Set(
+    present.filter(({ dst, src }) => src === sourceOf(dst)).map(({ dst }) => dst),
+  );
   for (const dst of targets) {
+    if (right.has(dst)) continue;
     const src = sourceOf(dst);
     const base = { dst, ifindex, scope: Scope.LINK };
     replaceRoute(net.rtnl, src === undefined ? base : { ...base, src });
   }
-  for (const { dst, metric } of listRoutes(net.rtnl, { ifindex, protocol: ROUTE_PROTOCOL })) {
-    if (!targets.includes(dst)) deleteRoute(net.rtnl, { dst, ifindex, metric });
+  for (const { dst, metric } of present) {
+    if (!targets.has(dst)) deleteRoute(net.rtnl, { dst, ifindex, metric });
   }
 }

@@ -1,11 +1,12 @@
 /**
  * Uplinks: the node's own interfaces to the rest of the world. Sluice finds them, never makes them.
  */
+import { type Address, parseAddress } from '../addr.js';
 import { DataplaneError, messageOf } from '../errors.js';
 import { driverName } from '../native.js';
 import { type LinkAddress, Scope, listAddresses } from './address.js';
 import { canonicalText } from './inet.js';
-import { type Link, findLink, listLinks } from './link.js';
+import { findLink, listLinks } from './link.js';
 import { isErrno } from './netlink.js';
 import type { Netns } from './netns.js';
 import { ROUTE_PROTOCOL, deleteRoute, listRoutes, replaceRoute } from './route.js';
@@ -115,27 +116,22 @@ export function defaultUplinks(net: Netns): string[] {
   return names.filter((name) => name !== undefined);
 }
 
-/** A node's address and the interface that has it. */
-export interface NodeAddress {
-  readonly address: string;
-  readonly family: 4 | 6;
-  readonly ifname: string;
+/** 127.0.0.0/8 and ::1, whatever interface has them. */
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }
 
 /**
- * The node's own global addresses.
- *
- * @param isOurs  interfaces to leave out: the trunk and the pod links
+ * Every address others can reach this node by: usable, of any interface (lo may have some), and
+ * neither loopback nor IPv6 link-local, which means nothing without its link. Each once, sorted.
  */
-export function listNodeAddresses(net: Netns, isOurs: (link: Link) => boolean): NodeAddress[] {
-  const links = new Map(listLinks(net.rtnl).map((link) => [link.ifindex, link]));
-  const found: NodeAddress[] = [];
-  for (const entry of listAddresses(net.rtnl).filter(isGlobal)) {
-    const link = links.get(entry.ifindex);
-    if (link === undefined || link.loopback || isOurs(link)) continue;
-    found.push({ address: entry.address, family: entry.family, ifname: link.name });
-  }
-  return found;
+export function localAddresses(net: Netns, except: ReadonlySet<number> = new Set()): Address[] {
+  const texts = listAddresses(net.rtnl).flatMap(({ address, family, scope, usable, ifindex }) => {
+    const isBound = family === 6 && scope === Scope.LINK;
+    const isCounted = usable && !isBound && !isLoopback(address) && !except.has(ifindex);
+    return isCounted ? [address] : [];
+  });
+  return [...new Set(texts)].sort().map(parseAddress);
 }
 
 /** The pods of another node, and that node's address, which an uplink can reach. */

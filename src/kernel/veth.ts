@@ -1,7 +1,8 @@
 /**
- * Finding and retiring veth pairs by name: what the trunk and the pod links have in common.
+ * Finding, retiring and tuning veth pairs: what the trunk and the pod links have in common.
  */
 import { DataplaneError } from '../errors.js';
+import { ethtoolGet, ethtoolSet } from '../native.js';
 import { type Link, deleteLink, findLink } from './link.js';
 import { isErrno } from './netlink.js';
 import type { Rtnl } from './rtnl.js';
@@ -39,5 +40,19 @@ export function deleteVeth(rtnl: Rtnl, name: string): boolean {
     // Its far end, or the namespace of that, went away at the same moment.
     if (isErrno(error, 'ENODEV')) return false;
     throw error;
+  }
+}
+
+// linux/ethtool.h
+const ETHTOOL_GGRO = 0x2b;
+const ETHTOOL_SGRO = 0x2c;
+
+/**
+ * Have an end of a veth take what an XDP program redirects to the other end. That arrives by NAPI,
+ * which a veth has only with a program of its own or with GRO; without, it is dropped unheard.
+ */
+export function receiveFromXdp(netnsFd: number, ifname: string): void {
+  if (ethtoolGet(netnsFd, ifname, ETHTOOL_GGRO) !== 1) {
+    ethtoolSet(netnsFd, ifname, ETHTOOL_SGRO, 1);
   }
 }

@@ -4,14 +4,15 @@
  * Pure: no I/O, no clock, no randomness. `apply` says what a change may have touched; whoever
  * compiles looks at the records.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { DeleteEvent, PutEvent } from './events.js';
+import type { IgnoredPart } from './ignored.js';
 import { byText, namedKey, objectKey } from './keys.js';
 import type { ObjectKey } from './keys.js';
 import { projectNode } from './nodes.js';
 import type { NodeRecord } from './nodes.js';
 import { projectPod } from './pods.js';
 import type { PodRecord } from './pods.js';
+import { isSame as sameRecords } from './same.js';
 import type { Place } from './select.js';
 import { projectService } from './services.js';
 import type { ServiceRecord } from './services.js';
@@ -21,9 +22,16 @@ import type { SliceRecord } from './slices.js';
 /** What has to be compiled anew. */
 export type DirtyKey = `service:${ObjectKey}` | `node:${ObjectKey}` | `pod:${ObjectKey}`;
 
+/** What an event has changed; nothing when the object says the same as before. */
+export interface Change {
+  readonly dirty: readonly DirtyKey[];
+  /** What cannot be used of the object, unless it was so before. */
+  readonly ignored: readonly IgnoredPart[];
+}
+
 export interface Cluster {
-  /** Take one change in. @returns what it touched; nothing when nothing changed */
-  apply(event: PutEvent | DeleteEvent): DirtyKey[];
+  /** Take one change in. */
+  apply(event: PutEvent | DeleteEvent): Change;
   readonly place: Place;
   readonly services: ReadonlyMap<ObjectKey, ServiceRecord>;
   readonly nodes: ReadonlyMap<ObjectKey, NodeRecord>;
@@ -34,13 +42,28 @@ export interface Cluster {
   allKeys(): DirtyKey[];
 }
 
-/** Store or drop a record. @returns the old one and whether anything changed */
-function replace<T>(records: Map<ObjectKey, T>, key: ObjectKey, next: T | undefined) {
+interface AnyRecord {
+  readonly ignored: readonly string[];
+}
+
+/** Store or drop a record. @returns the old one, whether anything changed, what is newly ignored */
+function replace<T extends AnyRecord>(
+  records: Map<ObjectKey, T>,
+  key: ObjectKey,
+  next: T | undefined,
+) {
   const old = records.get(key);
-  const isSame = isDeepStrictEqual(old, next);
+  const isSame = sameRecords(old, next);
   if (!isSame && next === undefined) records.delete(key);
   if (!isSame && next !== undefined) records.set(key, next);
-  return { old, isSame };
+  const ignored = isSame || next === undefined ? [] : next.ignored;
+  return { old, isSame, ignored: ignored.filter((what) => old?.ignored.includes(what) !== true) };
+}
+
+/** A change of one object, before it is said which. */
+interface Replaced {
+  readonly dirty: readonly DirtyKey[];
+  readonly ignored: readonly string[];
 }
 
 /** Slices by their own key and by the service they belong to, known or not. */
@@ -58,13 +81,14 @@ function createSliceIndex() {
   };
   return {
     of: (service: ObjectKey): Iterable<SliceRecord> => byService.get(service)?.values() ?? [],
-    /** @returns the services that gained, lost or saw a change of the slice */
-    set: (key: ObjectKey, next: SliceRecord | undefined): ObjectKey[] => {
-      const { old, isSame } = replace(slices, key, next);
-      if (isSame) return [];
+    /** @returns the services that gained, lost or saw a change of the slice, what is ignored */
+    set: (key: ObjectKey, next: SliceRecord | undefined) => {
+      const { old, isSame, ignored } = replace(slices, key, next);
+      if (isSame) return { owners: [], ignored };
       if (old) leave(old);
       if (next) join(next);
-      return [...new Set([old, next].flatMap((slice) => slice?.service ?? []))];
+      const owners = [...new Set([old, next].flatMap((slice) => slice?.service ?? []))];
+      return { owners, ignored };
     },
   };
 }
@@ -76,30 +100,32 @@ export function createCluster(nodeName: string): Cluster {
   const pods = new Map<ObjectKey, PodRecord>();
   const ownKey = namedKey(undefined, nodeName);
 
-  const setService = (key: ObjectKey, next: ServiceRecord | undefined): DirtyKey[] =>
-    replace(services, key, next).isSame ? [] : [`service:${key}`];
-
-  const setSlice = (key: ObjectKey, next: SliceRecord | undefined): DirtyKey[] => {
-    const owners = slices.set(key, next).filter((owner) => services.has(owner));
-    return owners.map((owner) => `service:${owner}` as const);
+  const setService = (key: ObjectKey, next: ServiceRecord | undefined): Replaced => {
+    const { isSame, ignored } = replace(services, key, next);
+    return { dirty: isSame ? [] : [`service:${key}`], ignored };
   };
 
-  const setNode = (key: ObjectKey, next: NodeRecord | undefined): DirtyKey[] => {
-    const { old, isSame } = replace(nodes, key, next);
-    if (isSame) return [];
+  const setSlice = (key: ObjectKey, next: SliceRecord | undefined): Replaced => {
+    const { owners, ignored } = slices.set(key, next);
+    const known = owners.filter((owner) => services.has(owner));
+    return { dirty: known.map((owner) => `service:${owner}` as const), ignored };
+  };
+
+  const setNode = (key: ObjectKey, next: NodeRecord | undefined): Replaced => {
+    const { old, isSame, ignored } = replace(nodes, key, next);
+    if (isSame) return { dirty: [], ignored };
     const isMoved = key === ownKey && old?.zone !== next?.zone;
     const all = isMoved ? [...services.keys()].map((service) => `service:${service}` as const) : [];
-    return [`node:${key}`, ...all];
+    return { dirty: [`node:${key}`, ...all], ignored };
   };
 
-  const setPod = (key: ObjectKey, next: PodRecord | undefined): DirtyKey[] => {
-    const { old, isSame } = replace(pods, key, next);
+  const setPod = (key: ObjectKey, next: PodRecord | undefined): Replaced => {
+    const { old, isSame, ignored } = replace(pods, key, next);
     const isHere = old?.nodeName === nodeName || next?.nodeName === nodeName;
-    return isSame || !isHere ? [] : [`pod:${key}`];
+    return { dirty: isSame || !isHere ? [] : [`pod:${key}`], ignored };
   };
 
-  const put = (event: PutEvent): DirtyKey[] => {
-    const key = objectKey(event.object.metadata);
+  const put = (event: PutEvent, key: ObjectKey): Replaced => {
     switch (event.kind) {
       case 'Service':
         return setService(key, projectService(event.object));
@@ -112,7 +138,7 @@ export function createCluster(nodeName: string): Cluster {
     }
   };
 
-  const drop = ({ kind, key }: DeleteEvent): DirtyKey[] => {
+  const drop = ({ kind, key }: DeleteEvent): Replaced => {
     switch (kind) {
       case 'Service':
         return setService(key, undefined);
@@ -126,7 +152,12 @@ export function createCluster(nodeName: string): Cluster {
   };
 
   return {
-    apply: (event) => (event.type === 'put' ? put(event) : drop(event)),
+    apply: (event) => {
+      const { kind } = event;
+      const key = event.type === 'put' ? objectKey(event.object.metadata) : event.key;
+      const { dirty, ignored } = event.type === 'put' ? put(event, key) : drop(event);
+      return { dirty, ignored: ignored.map((what) => ({ kind, key, what })) };
+    },
     get place(): Place {
       return { nodeName, zone: nodes.get(ownKey)?.zone };
     },

@@ -23,10 +23,15 @@ export interface NodeRecord {
 
 export function projectNode(node: Node): NodeRecord {
   const ignored: string[] = [];
-  const usable = <T>(what: string, text: string, read: (text: string) => T | undefined): T[] => {
+  const usable = <T>(
+    field: string,
+    text: string,
+    read: (text: string) => T | undefined,
+    expected: string,
+  ): T[] => {
     const value = read(text);
     if (value !== undefined) return [value];
-    ignored.push(`${what} ${JSON.stringify(text)}`);
+    ignored.push(`${field} ${JSON.stringify(text)}: no ${expected}`);
     return [];
   };
   const { podCIDR, podCIDRs = [], taints = [] } = node.spec ?? {};
@@ -35,8 +40,10 @@ export function projectNode(node: Node): NodeRecord {
   const addresses = (node.status?.addresses ?? []).filter((a) => a.type === 'InternalIP');
   return {
     name: node.metadata?.name ?? '',
-    podCIDRs: cidrs.flatMap((text) => usable('podCIDR', text, canonicalCidr)),
-    internalIPs: addresses.flatMap((a) => usable('InternalIP', a.address, canonicalAddress)),
+    podCIDRs: cidrs.flatMap((text, i) => usable(`podCIDRs[${i}]`, text, canonicalCidr, 'prefix')),
+    internalIPs: addresses.flatMap((a) =>
+      usable('InternalIP', a.address, canonicalAddress, 'address'),
+    ),
     zone: node.metadata?.labels?.[ZONE_LABEL],
     isLeaving: isTainted || node.metadata?.deletionTimestamp != null,
     ignored,

@@ -29,11 +29,14 @@ export function projectPod(pod: Pod): PodRecord | undefined {
   const ignored: string[] = [];
   const addresses: Address[] = [];
   const texts = (status?.podIPs ?? []).flatMap(({ ip }) => ip ?? []);
-  for (const text of texts.length > 0 ? texts : [status?.podIP ?? ''].filter((ip) => ip !== '')) {
+  const all = texts.length > 0 ? texts : [status?.podIP ?? ''].filter((ip) => ip !== '');
+  for (const [i, text] of all.entries()) {
     const address = canonicalAddress(text);
-    const isNew = address && addresses.every((known) => known.family !== address.family);
-    if (isNew) addresses.push(address);
-    else ignored.push(`podIP ${JSON.stringify(text)}`);
+    const shown = `podIPs[${i}] ${JSON.stringify(text)}`;
+    const isSecond = addresses.some((known) => known.family === address?.family);
+    if (address === undefined) ignored.push(`${shown}: no address`);
+    else if (isSecond) ignored.push(`${shown}: second IPv${address.family} address`);
+    else addresses.push(address);
   }
   return {
     key: objectKey(pod.metadata),

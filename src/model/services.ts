@@ -7,6 +7,8 @@ import type { Service, ServicePort } from 'kubernetes-types/core/v1.js';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
 import { canonicalAddress } from '../addr.js';
 import type { Address, Family } from '../addr.js';
+import { projectExposure } from './exposure.js';
+import type { Exposure } from './exposure.js';
 import { objectKey, servicePortKey } from './keys.js';
 import type { ObjectKey, ServicePortKey } from './keys.js';
 
@@ -25,16 +27,21 @@ export interface ServicePortRecord {
   readonly portName: string;
   readonly protocol: Protocol;
   readonly port: number;
+  /** undefined: it has none, as with allocateLoadBalancerNodePorts: false. */
+  readonly nodePort: number | undefined;
 }
 
-export interface ServiceRecord {
+export interface ServiceRecord extends Exposure {
   readonly key: ObjectKey;
+  readonly type: string;
   /** At most one address a family. */
   readonly clusterIPs: readonly Address[];
   readonly ports: readonly ServicePortRecord[];
   /** internalTrafficPolicy is Local. */
   readonly internalLocal: boolean;
-  /** externalTrafficPolicy is Local, and the Service can be reached from outside. */
+  /** It can be reached from outside: a NodePort or LoadBalancer Service, or one with externalIPs. */
+  readonly isExternal: boolean;
+  /** externalTrafficPolicy is Local, and the Service is external. */
   readonly externalLocal: boolean;
   /** Where load balancers ask for the endpoints of this node; only with `externalLocal`. */
   readonly healthCheckNodePort: number | undefined;
@@ -67,7 +74,7 @@ function projectPorts(
   ignored: string[],
 ): ServicePortRecord[] {
   const known = new Map<ServicePortKey, ServicePortRecord>();
-  for (const { name: portName = '', protocol: text, port } of ports) {
+  for (const { name: portName = '', protocol: text, port, nodePort: given } of ports) {
     const protocol = protocolOf(text);
     if (protocol === undefined) {
       ignored.push(`port ${port}: protocol ${String(text)}`);
@@ -75,15 +82,15 @@ function projectPorts(
     }
     const portKey = servicePortKey(key, portName, protocol);
     if (known.has(portKey)) ignored.push(`port ${port}: second port named "${portName}"`);
-    else known.set(portKey, { key: portKey, portName, protocol, port });
+    else
+      known.set(portKey, { key: portKey, portName, protocol, port, nodePort: given || undefined });
   }
   return [...known.values()];
 }
 
-function isExternalLocal({ spec }: Service): boolean {
-  const { type, externalIPs = [], externalTrafficPolicy } = spec ?? {};
-  const isAccessible = type === 'LoadBalancer' || type === 'NodePort' || externalIPs.length > 0;
-  return isAccessible && externalTrafficPolicy === 'Local';
+function isExternal({ spec }: Service): boolean {
+  const { type, externalIPs } = spec ?? {};
+  return type === 'LoadBalancer' || type === 'NodePort' || (externalIPs ?? []).length > 0;
 }
 
 function healthCheckPort({ spec }: Service, ignored: string[]): number | undefined {
@@ -115,7 +122,18 @@ export function projectService(service: Service): ServiceRecord | undefined {
   });
   const ports = projectPorts(key, spec?.ports ?? [], ignored);
   const internalLocal = spec?.internalTrafficPolicy === 'Local';
-  const externalLocal = isExternalLocal(service);
-  const healthCheckNodePort = externalLocal ? healthCheckPort(service, ignored) : undefined;
-  return { key, clusterIPs, ports, internalLocal, externalLocal, healthCheckNodePort, ignored };
+  const external = isExternal(service);
+  const externalLocal = external && spec?.externalTrafficPolicy === 'Local';
+  return {
+    key,
+    type: spec?.type ?? 'ClusterIP',
+    clusterIPs,
+    ports,
+    internalLocal,
+    isExternal: external,
+    externalLocal,
+    healthCheckNodePort: externalLocal ? healthCheckPort(service, ignored) : undefined,
+    ...projectExposure(service, new Set(clusterIPs.map(({ family }) => family)), ignored),
+    ignored,
+  };
 }

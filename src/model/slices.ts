@@ -4,7 +4,7 @@
  * Spec  kube-proxy, pkg/proxy: what its change trackers accept
  */
 import type { Endpoint as SliceEndpoint, EndpointSlice } from 'kubernetes-types/discovery/v1.js';
-import { canonicalAddress, formatAddressPort } from '../addr.js';
+import { canonicalAddress, formatAddress, formatAddressPort } from '../addr.js';
 import type { Address, Family } from '../addr.js';
 import { byText, namedKey, objectKey } from './keys.js';
 import type { ObjectKey } from './keys.js';
@@ -12,6 +12,14 @@ import { isForeign, protocolOf } from './services.js';
 import type { Protocol } from './services.js';
 
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
+/**
+ * Annotation of an EndpointSlice: `10.0.0.1=3,10.0.0.2=0`. A Maglev table has slots in proportion;
+ * an endpoint of weight 0 takes no new flows, whatever the algorithm.
+ */
+export const WEIGHTS_ANNOTATION = 'sluice.dev/weights';
+export const WEIGHT_DEFAULT = 1;
+const WEIGHT_MAX = 100;
 
 /** An endpoint as a slice tells it; conditions have their defaults. */
 export interface SliceEndpointRecord {
@@ -23,6 +31,8 @@ export interface SliceEndpointRecord {
   /** Hints; empty when the endpoint has none. */
   readonly zones: readonly string[];
   readonly nodes: readonly string[];
+  /** 0 to 100; 0 = no new flows. */
+  readonly weight: number;
 }
 
 export interface SlicePortRecord {
@@ -52,6 +62,7 @@ export interface Endpoint {
   readonly local: boolean;
   readonly zones: readonly string[];
   readonly nodes: readonly string[];
+  readonly weight: number;
 }
 
 /** Hints as newer API versions have them (KEP-3015). */
@@ -60,7 +71,29 @@ interface NewerHints {
   readonly forNodes?: readonly { readonly name: string }[];
 }
 
-function projectEndpoint(endpoint: SliceEndpoint, address: Address): SliceEndpointRecord {
+/** Weights by the text of their addresses. */
+function projectWeights({ metadata }: EndpointSlice, ignored: string[]): Map<string, number> {
+  const weights = new Map<string, number>();
+  const text = metadata?.annotations?.[WEIGHTS_ANNOTATION] ?? '';
+  for (const part of text.split(',').map((piece) => piece.trim())) {
+    if (part === '') continue;
+    const match = /^(\S+?)\s*=\s*(\d{1,3})$/.exec(part);
+    const address = canonicalAddress(match?.[1] ?? '');
+    const weight = Number(match?.[2]);
+    if (address && weight <= WEIGHT_MAX) weights.set(formatAddress(address), weight);
+    else {
+      const expected = `expected ADDRESS=WEIGHT, 0 to ${WEIGHT_MAX}`;
+      ignored.push(`${WEIGHTS_ANNOTATION} ${JSON.stringify(part)}: ${expected}`);
+    }
+  }
+  return weights;
+}
+
+function projectEndpoint(
+  endpoint: SliceEndpoint,
+  address: Address,
+  weight: number,
+): SliceEndpointRecord {
   const { ready, serving, terminating } = endpoint.conditions ?? {};
   const hints: NewerHints = endpoint.hints ?? {};
   return {
@@ -71,6 +104,7 @@ function projectEndpoint(endpoint: SliceEndpoint, address: Address): SliceEndpoi
     terminating: terminating ?? false,
     zones: (hints.forZones ?? []).map((zone) => zone.name),
     nodes: (hints.forNodes ?? []).map((node) => node.name),
+    weight,
   };
 }
 
@@ -92,11 +126,15 @@ export function projectSlice(slice: EndpointSlice): SliceRecord | undefined {
   if (addressType !== 'IPv4' && addressType !== 'IPv6') return undefined;
   const family: Family = addressType === 'IPv4' ? 4 : 6;
   const ignored: string[] = [];
+  const weights = projectWeights(slice, ignored);
   const endpoints = slice.endpoints.flatMap((endpoint) => {
     const [text] = endpoint.addresses;
     if (text === undefined) return [];
     const address = canonicalAddress(text);
-    if (address?.family === family) return [projectEndpoint(endpoint, address)];
+    if (address?.family === family) {
+      const weight = weights.get(formatAddress(address)) ?? WEIGHT_DEFAULT;
+      return [projectEndpoint(endpoint, address, weight)];
+    }
     ignored.push(`endpoint ${JSON.stringify(text)}: no ${addressType} address`);
     return [];
   });
@@ -111,7 +149,7 @@ export function projectSlice(slice: EndpointSlice): SliceRecord | undefined {
 }
 
 /** How much a copy of an endpoint is to be believed: more is better, terminating is worst. */
-function standing(endpoint: Endpoint): number {
+function standing(endpoint: Pick<Endpoint, 'terminating' | 'ready' | 'serving' | 'local'>): number {
   const { terminating, ready, serving, local } = endpoint;
   return (terminating ? 0 : 8) + (ready ? 4 : 0) + (serving ? 2 : 0) + (local ? 1 : 0);
 }
@@ -130,11 +168,19 @@ export function mergeEndpoints(
 ): Endpoint[] {
   const merged = new Map<string, Endpoint>();
   const add = (slice: SliceRecord, own: number): void => {
-    for (const { nodeName: place, ...record } of slice.endpoints) {
-      const key = formatAddressPort(record.address, own);
-      const endpoint = { ...record, key, port: own, local: place === nodeName };
+    for (const {
+      address,
+      nodeName: place,
+      zones,
+      nodes,
+      weight,
+      ...conditions
+    } of slice.endpoints) {
+      const key = formatAddressPort(address, own);
+      const state = { ...conditions, local: place === nodeName };
       const known = merged.get(key);
-      if (!known || standing(endpoint) > standing(known)) merged.set(key, endpoint);
+      if (known && standing(state) <= standing(known)) continue;
+      merged.set(key, { key, address, port: own, ...state, zones, nodes, weight });
     }
   };
   for (const slice of [...slices].sort((a, b) => byText(a.key, b.key))) {

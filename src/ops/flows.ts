@@ -17,6 +17,7 @@ import {
   FLOW_SEQ_OFF,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
+  IPPROTO_SCTP,
   IPPROTO_TCP,
   IPPROTO_UDP,
   TALLY_CREATED_MS_OFF,
@@ -31,6 +32,7 @@ import {
   TALLY_PARTNER_OFF,
   TALLY_SIZE,
   TALLY_STATE_OFF,
+  SctpState,
   TcpState,
 } from '../../assembly/abi.js';
 import { formatAddressPort } from '../addr.js';
@@ -57,7 +59,7 @@ export interface Flow {
   readonly translatedTo: string;
   readonly action: string;
   readonly outIfindex: number;
-  /** TCP only. */
+  /** TCP and SCTP only. */
   readonly state: string | undefined;
   readonly original: Tally;
   readonly reply: Tally;
@@ -92,6 +94,7 @@ const V6: Offsets = {
 const PROTOCOLS: Readonly<Record<number, string>> = {
   [IPPROTO_TCP]: 'TCP',
   [IPPROTO_UDP]: 'UDP',
+  [IPPROTO_SCTP]: 'SCTP',
   [IPPROTO_ICMP]: 'ICMP',
   [IPPROTO_ICMPV6]: 'ICMPv6',
 };
@@ -132,6 +135,12 @@ function* readTable(table: Table): Generator<Flow> {
   }
 }
 
+/** Name of a connection's state; undefined for what has none. */
+function stateName(proto: number, state: number): string | undefined {
+  if (proto === IPPROTO_TCP) return TcpState[state];
+  return proto === IPPROTO_SCTP ? SctpState[state] : undefined;
+}
+
 function readFlow({ rows, tallies, offsets }: Table, idx: number, now: number): Flow {
   const at = idx * rows.rowSize;
   const tallyAt = idx * TALLY_SIZE;
@@ -157,7 +166,7 @@ function readFlow({ rows, tallies, offsets }: Table, idx: number, now: number): 
     translatedTo: end(offsets.newDst, FLOW_NEW_PORTS_OFF, 2),
     action: Action[rows.words.getUint8(at + FLOW_ACTION_OFF)] ?? 'NONE',
     outIfindex: rows.words.getUint32(at + FLOW_OUT_IFINDEX_OFF, true),
-    state: proto === IPPROTO_TCP ? TcpState[state] : undefined,
+    state: stateName(proto, state),
     original: readTally(tallies.words, tallyAt),
     reply: readTally(tallies.words, replyAt),
     ageMs: (u32ms - tallies.words.getUint32(tallyAt + TALLY_CREATED_MS_OFF, true)) >>> 0,

@@ -1,9 +1,11 @@
 /**
  * Small HTTP servers for probes and scrapes: one handler, short patience, no state between requests.
  */
+import { chmodSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, ListenOptions } from 'node:net';
+import { join } from 'node:path';
 import type { BindAddress } from '../addr.js';
 import { messageOf } from '../errors.js';
 
@@ -12,6 +14,8 @@ const REQUEST_MS = 5_000;
 /** A connection without a request is closed after this time. */
 const IDLE_MS = 5_000;
 const CONNECTIONS_MAX = 256;
+/** Read and write for the owner. */
+const OWNER_ONLY = 0o600;
 /** How often Node looks for requests that take too long. */
 const TIMEOUT_CHECK_MS = 1_000;
 
@@ -22,7 +26,7 @@ export interface Answer {
 }
 
 /** @param path  without the query */
-export type Handler = (path: string) => Answer | Promise<Answer>;
+export type Handler = (path: string, query: URLSearchParams) => Answer | Promise<Answer>;
 
 export interface Listener {
   /** The port bound, also when the kernel chose it. */
@@ -39,10 +43,10 @@ export function plain(status: number, body: string): Answer {
 
 async function serve(request: IncomingMessage, response: ServerResponse, handler: Handler) {
   request.resume();
-  const [path = '/'] = (request.url ?? '/').split('?', 1);
+  const [path = '/', query = ''] = (request.url ?? '/').split('?');
   let answer: Answer;
   try {
-    answer = await handler(path);
+    answer = await handler(path, new URLSearchParams(query));
   } catch (error) {
     answer = plain(500, `${messageOf(error)}\n`);
   }
@@ -58,13 +62,7 @@ function closeServer(server: Server): Promise<void> {
   });
 }
 
-/**
- * Bind and serve. An unspecified address of either family stands for every address of both, as in
- * Go's net package.
- *
- * @throws the error of bind(2) or listen(2)
- */
-export function listen({ host, port }: BindAddress, handler: Handler): Promise<Listener> {
+function serverOf(handler: Handler): Server {
   const options = {
     requestTimeout: REQUEST_MS,
     headersTimeout: REQUEST_MS,
@@ -75,17 +73,62 @@ export function listen({ host, port }: BindAddress, handler: Handler): Promise<L
     void serve(request, response, handler);
   });
   server.maxConnections = CONNECTIONS_MAX;
-  const isEverywhere = host === '0.0.0.0' || host === '::';
+  return server;
+}
+
+/** @throws the error of bind(2) or listen(2) */
+function begin(server: Server, where: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(isEverywhere ? { port } : { host, port }, () => {
+    server.listen(where, () => {
       server.off('error', reject);
       // An accept(2) that fails is the client's loss; the server goes on.
       server.on('error', () => undefined);
-      const bound = server.address() as AddressInfo;
-      resolve({ port: bound.port, close: () => closeServer(server) });
+      resolve();
     });
   });
+}
+
+/**
+ * Bind and serve. An unspecified address of either family stands for every address of both, as in
+ * Go's net package.
+ *
+ * @throws the error of bind(2) or listen(2)
+ */
+export async function listen({ host, port }: BindAddress, handler: Handler): Promise<Listener> {
+  const server = serverOf(handler);
+  const isEverywhere = host === '0.0.0.0' || host === '::';
+  await begin(server, isEverywhere ? { port } : { host, port });
+  const bound = server.address() as AddressInfo;
+  return { port: bound.port, close: () => closeServer(server) };
+}
+
+/**
+ * Serve on a Unix socket that only its owner may use. What an earlier agent left there is replaced
+ * at once; nobody ever sees the socket with other rights.
+ *
+ * @throws the error of mkdir(2), bind(2), chmod(2) or rename(2)
+ */
+export async function listenLocally(path: string, handler: Handler): Promise<Standing> {
+  const server = serverOf(handler);
+  const cradle = mkdtempSync(`${path}.`);
+  try {
+    const born = join(cradle, 's');
+    await begin(server, { path: born });
+    chmodSync(born, OWNER_ONLY);
+    renameSync(born, path);
+  } catch (error) {
+    await closeServer(server);
+    throw error;
+  } finally {
+    rmSync(cradle, { recursive: true, force: true });
+  }
+  return {
+    close: async () => {
+      rmSync(path, { force: true });
+      await closeServer(server);
+    },
+  };
 }
 
 /** A server that is wanted as long as the agent runs. */

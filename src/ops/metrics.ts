@@ -12,7 +12,7 @@ import {
   LaneCounter,
 } from '../../assembly/abi.js';
 import { NOT_FOUND, plain } from './http.js';
-import type { Handler } from './http.js';
+import type { Answer, Handler } from './http.js';
 import { laneStateOf, members } from './tables.js';
 import type { LaneState } from './tables.js';
 
@@ -59,6 +59,14 @@ const LANE_HELP: Help = {
   FLOWS_ADOPTED: 'Flows taken over from an earlier agent',
   FLOWS_REJECTED: 'Flows for which the flow table had no room',
   REJECTED: 'Packets refused with an answer',
+  FLOWS_PURGED: 'Flows forgotten because their backend or their frontend changed',
+  RESETS: 'Segments answered by a reset because their backend was removed',
+  AFFINITY_HITS: 'New flows whose backend a session affinity chose',
+  AFFINITY_FULL: 'New flows whose session affinity found no room',
+  ICMP_ERRORS_TRANSLATED: 'ICMP errors translated for the flows they are about',
+  ICMP_ERRORS_LIMITED: 'ICMP errors that the rate limit kept from being sent',
+  FRAGMENTS_FOLLOWED: 'Fragments forwarded by what the first of their datagram said',
+  FRAGMENTS_HELD: 'Fragments that waited for the first of their datagram',
   RETIRED_KERNEL_PACKETS: 'Packets the kernel had forwarded for flows that have ended',
   RETIRED_KERNEL_BYTES: 'Bytes the kernel had forwarded for flows that have ended',
   BURSTS: 'Turns of the lane that found frames',
@@ -180,13 +188,30 @@ export function createMetrics(options: MetricsOptions): Registry {
   return registry;
 }
 
-/** What is served beside kube-proxy's port of metrics: `/healthz` is plain here. */
-export function metricsHandler(registry: Registry): Handler {
+/** What the port of metrics tells besides. */
+export interface MetricsExtras {
+  /** Of `/metrics/slis`. */
+  readonly slis: Registry;
+  /** JSON of `/configz`. */
+  readonly configz: () => string;
+}
+
+async function scrape(registry: Registry): Promise<Answer> {
+  const headers = { 'Content-Type': registry.contentType };
+  return { status: 200, headers, body: await registry.metrics() };
+}
+
+/** What is served at kube-proxy's port of metrics: `/healthz` is plain here. */
+export function metricsHandler(registry: Registry, { slis, configz }: MetricsExtras): Handler {
   return async (path) => {
     switch (path) {
-      case '/metrics': {
-        const headers = { 'Content-Type': registry.contentType };
-        return { status: 200, headers, body: await registry.metrics() };
+      case '/metrics':
+        return scrape(registry);
+      case '/metrics/slis':
+        return scrape(slis);
+      case '/configz': {
+        const headers = { 'Content-Type': 'application/json' };
+        return { status: 200, headers, body: configz() };
       }
       case '/healthz':
         return plain(200, 'ok');

@@ -21,13 +21,14 @@ export function readStatus(config: SluiceConfig): Status {
     nodeName: config.nodeName,
     lane: readLaneState(config.pinDir),
     counters: readCounters(config.pinDir),
-    agent: readAgent(join(config.stateDir, STATUS_FILE)),
+    agent: readAgent(config.stateDir),
   };
 }
 
-function readAgent(file: string): AgentStatus | undefined {
+/** What the last agent wrote; undefined when none has. */
+export function readAgent(stateDir: string): AgentStatus | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as AgentStatus;
+    return JSON.parse(readFileSync(join(stateDir, STATUS_FILE), 'utf8')) as AgentStatus;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;

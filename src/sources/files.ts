@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { DataplaneError, messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { SourceEvent } from '../model/events.js';
+import type { Counters } from './counters.js';
 import { createFolder } from './folder.js';
 import type { Contents } from './folder.js';
 
@@ -24,6 +25,8 @@ export interface FilesOptions {
   readonly debounceMs?: number;
   /** Default 30 000. */
   readonly rescanMs?: number;
+  /** Counted into, for whoever shows it. */
+  readonly counters?: Counters;
 }
 
 const DEBOUNCE_MS = 50;
@@ -158,7 +161,7 @@ async function look(bell: Bell, options: FilesOptions): Promise<Contents | undef
  */
 export async function* watchFiles(options: FilesOptions): AsyncGenerator<SourceEvent, void> {
   const { dir, log, signal } = options;
-  const folder = createFolder(log);
+  const folder = createFolder(log, options.counters);
   const bell = createBell(options);
   let isFirst = true;
   try {

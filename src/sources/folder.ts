@@ -1,9 +1,10 @@
 /**
  * The objects of a folder of manifests: contents of files in, changes of objects out. No I/O.
  *
- * Each file is good or bad as a whole. A bad one is named in one log line per content, and what
- * it last said when it was good goes on. An object that two files hold is taken from the file
- * whose name sorts first.
+ * An object that cannot be used is named in one log line per content of its file; what it said
+ * before goes on, and the other objects of the file count. A file with such an object takes nothing
+ * back: a name that is misspelt would delete. Nor does one that is no YAML at all. An object that
+ * two files hold is taken from the file whose name sorts first.
  */
 import { createHash } from 'node:crypto';
 import { messageOf } from '../errors.js';
@@ -11,8 +12,10 @@ import type { Log } from '../log.js';
 import { byText, objectKey } from '../model/keys.js';
 import type { DeleteEvent, PutEvent } from '../model/events.js';
 import { formatFinding } from '../validate.js';
-import type { Finding } from '../validate.js';
+import { createCounters } from './counters.js';
+import type { Counters } from './counters.js';
 import { readManifests } from './manifests.js';
+import type { BadObject } from './manifests.js';
 
 /** Contents by path; undefined for a file that is there but could not be read. */
 export type Contents = ReadonlyMap<string, string | undefined>;
@@ -34,42 +37,53 @@ interface Published {
 
 const KEPT = "the file's last good objects stay in force";
 
+/** What reading a file came to. */
+interface FileObjects {
+  readonly objects: ReadonlyMap<string, PutEvent>;
+  readonly isWhole: boolean;
+}
+
 /** The identity of an object among all files. */
 function objectId(event: PutEvent): string {
   return `${event.kind} ${objectKey(event.object.metadata)}`;
 }
 
-function logFindings(log: Log, findings: readonly Finding[]): void {
-  const [first] = findings;
-  if (first === undefined) return;
-  const more = findings.length > 1 ? ` (and ${findings.length - 1} more)` : '';
-  log.error(first, `${formatFinding(first)}${more}; ${KEPT}`);
-}
-
-/** Objects of a file, by identity; undefined, logged, when the file is bad. */
-function readFileObjects(log: Log, file: string, text: string): Map<string, PutEvent> | undefined {
-  try {
-    const checked = readManifests(text, file);
-    if (checked.ok) return new Map(checked.value.map((event) => [objectId(event), event]));
-    logFindings(log, checked.findings);
-  } catch (cause) {
-    log.error({ file }, `${messageOf(cause)}; ${KEPT}`);
-  }
-  return undefined;
-}
-
-export function createFolder(log: Log): Folder {
+export function createFolder(log: Log, counters: Counters = createCounters()): Folder {
   const files = new Map<string, FileState>();
   const published = new Map<string, Published>();
   /** Files that hold an object another file has already, as logged. */
   let shadowed = new Set<string>();
 
+  const complain = ({ name, findings }: BadObject, isKept: boolean): void => {
+    const [first] = findings;
+    if (first === undefined) return;
+    counters.malformed++;
+    const more = findings.length > 1 ? ` (and ${findings.length - 1} more)` : '';
+    const outcome = isKept ? 'what it said before stays in force' : 'left out';
+    log.error({ object: name, ...first }, `${name}: ${formatFinding(first)}${more}; ${outcome}`);
+  };
+
+  /** Objects of a file, by identity; what is bad is logged. */
+  const readObjects = (file: string, text: string, known: FileState | undefined): FileObjects => {
+    try {
+      const { events, bad } = readManifests(text, file);
+      for (const one of bad) complain(one, known?.objects.has(one.name) === true);
+      const objects = new Map(events.map((event) => [objectId(event), event]));
+      return { objects, isWhole: bad.length === 0 };
+    } catch (cause) {
+      counters.malformed++;
+      log.error({ file }, `${messageOf(cause)}; ${KEPT}`);
+      return { objects: new Map(), isWhole: false };
+    }
+  };
+
   const refreshFile = (file: string, text: string): void => {
     const digest = createHash('sha256').update(text).digest('base64');
     const known = files.get(file);
     if (known?.digest === digest) return;
-    const objects = readFileObjects(log, file, text) ?? known?.objects ?? new Map();
-    files.set(file, { digest, objects });
+    const { objects, isWhole } = readObjects(file, text, known);
+    const kept = isWhole ? [] : (known?.objects ?? []);
+    files.set(file, { digest, objects: new Map([...kept, ...objects]) });
   };
 
   /** All objects, each from the first file that has it. */

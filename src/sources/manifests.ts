@@ -4,6 +4,7 @@
  */
 import { KINDS } from '../model/events.js';
 import type { Kind, PutEvent } from '../model/events.js';
+import { namedKey } from '../model/keys.js';
 import { check, findingAt } from '../validate.js';
 import type { Checked, Finding } from '../validate.js';
 import { readYaml } from '../yaml.js';
@@ -14,6 +15,20 @@ type Mapping = Readonly<Record<string, unknown>>;
 
 function isMapping(value: unknown): value is Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** An object that cannot be used. */
+export interface BadObject {
+  /** `Service default/web`, or as much of it as can be told. */
+  readonly name: string;
+  /** At least one. */
+  readonly findings: readonly Finding[];
+}
+
+/** What a file holds. */
+export interface Manifests {
+  readonly events: readonly PutEvent[];
+  readonly bad: readonly BadObject[];
 }
 
 /** A field that is null is a field that is absent, as for the API server. */
@@ -28,8 +43,24 @@ function kindOf(text: string): Kind | undefined {
   return KINDS.find((kind) => kind === text);
 }
 
+/** What to call an object that may lack a name, or be none. */
+function nameOf(value: unknown): string {
+  if (!isMapping(value)) return 'object (no kind)';
+  const { kind, metadata } = value;
+  const { name, namespace = 'default' } = isMapping(metadata) ? metadata : {};
+  const shownKind = typeof kind === 'string' ? kind : 'object';
+  if (typeof name !== 'string' || name === '') return `${shownKind} (no name)`;
+  return `${shownKind} ${namedKey(kind === 'Node' ? '' : String(namespace), name)}`;
+}
+
 function finding(document: YamlDocument, path: KeyPath, expectation: string): Checked<PutEvent[]> {
   return { ok: false, findings: [findingAt(document, path, expectation)] };
+}
+
+/** What reading one value came to, under the name the value has. */
+function named(value: unknown, checked: Checked<PutEvent[]>): Manifests {
+  if (checked.ok) return { events: checked.value, bad: [] };
+  return { events: [], bad: [{ name: nameOf(value), findings: checked.findings }] };
 }
 
 /** One object at a path of a document; nothing for a kind that is not ours. */
@@ -63,41 +94,45 @@ function completeItems(document: YamlDocument, list: Mapping, items: unknown[]):
   return { ...document, value: { ...list, items: completed } };
 }
 
-function readList(document: YamlDocument, list: Mapping): Checked<PutEvent[]> {
+function readList(document: YamlDocument, list: Mapping): Manifests {
   const { items = [] } = list;
-  if (!Array.isArray(items)) return finding(document, ['items'], 'expected a list');
+  if (!Array.isArray(items)) return named(list, finding(document, ['items'], 'expected a list'));
   const completed = completeItems(document, list, items);
   const { value } = completed;
   const objects = isMapping(value) && Array.isArray(value['items']) ? value['items'] : [];
   return combine(
     objects.map((item: unknown, i) => {
-      if (isMapping(item)) return readObject(completed, ['items', i], item);
-      return finding(completed, ['items', i], 'expected a Kubernetes object');
+      const path = ['items', i];
+      if (isMapping(item)) return named(item, readObject(completed, path, item));
+      return named(item, finding(completed, path, 'expected a Kubernetes object'));
     }),
   );
 }
 
-function combine(parts: readonly Checked<PutEvent[]>[]): Checked<PutEvent[]> {
-  const findings: Finding[] = parts.flatMap((part) => (part.ok ? [] : part.findings));
-  if (findings.length > 0) return { ok: false, findings };
-  return { ok: true, value: parts.flatMap((part) => (part.ok ? part.value : [])) };
+function combine(parts: readonly Manifests[]): Manifests {
+  return {
+    events: parts.flatMap(({ events }) => events),
+    bad: parts.flatMap(({ bad }) => bad),
+  };
 }
 
-function readDocument(raw: YamlDocument): Checked<PutEvent[]> {
+function readDocument(raw: YamlDocument): Manifests {
   const document = { ...raw, value: dropNulls(raw.value) };
   const { value } = document;
-  if (!isMapping(value)) return finding(document, [], 'expected a Kubernetes object');
+  if (!isMapping(value)) {
+    return named(value, finding(document, [], 'expected a Kubernetes object'));
+  }
   const { kind } = value;
   if (typeof kind === 'string' && kind.endsWith('List')) return readList(document, value);
-  return readObject(document, [], value);
+  return named(value, readObject(document, [], value));
 }
 
 /**
  * Read a manifest file.
  *
- * @returns its objects of our kinds, or everything that is wrong with it
+ * @returns its objects of our kinds, and those that cannot be used
  * @throws DataplaneError ERR_YAML  when it is not YAML
  */
-export function readManifests(text: string, file: string): Checked<PutEvent[]> {
+export function readManifests(text: string, file: string): Manifests {
   return combine(readYaml(text, file).map(readDocument));
 }

@@ -57,28 +57,47 @@ const servicePort = z.strictObject({
   targetPort: unused,
 } satisfies Record<keyof ServicePort, z.ZodType>);
 
+const policy = z.enum(['Cluster', 'Local']);
+
+const affinityTimeout = z
+  .int({ error: 'expected seconds from 1 to 86400' })
+  .min(1, { error: 'expected seconds from 1 to 86400' })
+  .max(86_400, { error: 'expected seconds from 1 to 86400' });
+const sessionAffinityConfig = z.strictObject({
+  clientIP: z.strictObject({ timeoutSeconds: affinityTimeout.optional() }).optional(),
+});
+
 const serviceSpec = z.strictObject({
   allocateLoadBalancerNodePorts: unused,
   clusterIP: clusterIP.optional(),
   clusterIPs: z.array(clusterIP).optional(),
-  externalIPs: unused,
+  externalIPs: z.array(ip).optional(),
   externalName: unused,
-  externalTrafficPolicy: unused,
-  healthCheckNodePort: unused,
-  internalTrafficPolicy: z.enum(['Cluster', 'Local']).default('Cluster'),
+  externalTrafficPolicy: policy.optional(),
+  healthCheckNodePort: portNumber(0).optional(),
+  internalTrafficPolicy: policy.default('Cluster'),
   ipFamilies: z.array(z.enum(['IPv4', 'IPv6'])).optional(),
   ipFamilyPolicy: unused,
   loadBalancerClass: unused,
   loadBalancerIP: unused,
-  loadBalancerSourceRanges: unused,
+  loadBalancerSourceRanges: texts.optional(),
   ports: z.array(servicePort).optional(),
   publishNotReadyAddresses: unused,
   selector: unused,
-  sessionAffinity: unused,
-  sessionAffinityConfig: unused,
+  sessionAffinity: z.enum(['None', 'ClientIP']).optional(),
+  sessionAffinityConfig: sessionAffinityConfig.optional(),
   trafficDistribution: unused,
   type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']).default('ClusterIP'),
 } satisfies Record<keyof ServiceSpec, z.ZodType>);
+
+const ingress = z.object({
+  hostname: unused,
+  ip: ip.optional(),
+  ipMode: z.enum(['VIP', 'Proxy']).optional(),
+});
+const serviceStatus = z.object({
+  loadBalancer: z.object({ ingress: z.array(ingress).optional() }).optional(),
+});
 
 /** The API server keeps `clusterIP` equal to the first of `clusterIPs`. */
 const service = z.object({
@@ -88,6 +107,7 @@ const service = z.object({
     ...spec,
     clusterIP: spec.clusterIP ?? spec.clusterIPs?.[0],
   })),
+  status: serviceStatus.optional(),
 });
 
 const hint = z.array(z.object({ name: text }));

@@ -1,10 +1,13 @@
 /** The source that the configuration asks for. */
 import { join } from 'node:path';
-import type { SourceConfig } from '../config.js';
+import type { KubernetesConfig, SourceConfig } from '../config.js';
 import type { Log } from '../log.js';
 import type { SourceEvent } from '../model/events.js';
 import { watchFiles } from './files.js';
 import { inClusterConnection } from './kubernetes/connection.js';
+import type { Connection } from './kubernetes/connection.js';
+import { createCounters } from './counters.js';
+import type { Counters } from './counters.js';
 import { readKubeconfig } from './kubernetes/kubeconfig.js';
 import { watchKubernetes } from './kubernetes/kubernetes.js';
 
@@ -17,19 +20,26 @@ export interface OpenOptions {
   readonly stateDir: string | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Counted into, for whoever shows it. */
+  readonly counters?: Counters;
+}
+
+/** @throws DataplaneError ERR_SOURCE, ERR_YAML */
+export function connectionOf({ kubeconfig }: KubernetesConfig): Connection {
+  return kubeconfig === undefined ? inClusterConnection(process.env) : readKubeconfig(kubeconfig);
 }
 
 /** @throws DataplaneError ERR_SOURCE, ERR_YAML  when the source cannot be opened at all */
 export function openSource(options: OpenOptions): AsyncGenerator<SourceEvent, void> {
   const { source, nodeName, stateDir, log, signal } = options;
-  if (source.files !== undefined) return watchFiles({ dir: source.files, log, signal });
-  const { kubeconfig } = source.kubernetes;
+  const counters = options.counters ?? createCounters();
+  if (source.files !== undefined) return watchFiles({ dir: source.files, log, signal, counters });
   return watchKubernetes({
-    connection:
-      kubeconfig === undefined ? inClusterConnection(process.env) : readKubeconfig(kubeconfig),
+    connection: connectionOf(source.kubernetes),
     nodeName,
     snapshotFile: stateDir === undefined ? undefined : join(stateDir, SNAPSHOT_FILE),
     log,
     signal,
+    counters,
   });
 }

@@ -8,11 +8,17 @@ import { HERE, drop, node, pod, put, ready, service, slice, webService } from '.
 import { createSimulator } from './simulator.js';
 import { TRUNK, UPLINK, podLink } from './worlds.js';
 
-const CAPACITIES = { services: 64, backends: 256, setEntries: 512, maglevEntries: 65536 };
+const CAPACITIES = {
+  services: 64,
+  backends: 256,
+  setEntries: 512,
+  maglevEntries: 65536,
+  ranges: 64,
+};
 const RECORD = 128;
 
 function started(...events: PutEvent[]): Control {
-  const control = createControl({ nodeName: HERE, capacities: CAPACITIES });
+  const control = createControl({ nodeName: HERE, capacities: CAPACITIES, algorithm: 'maglev' });
   for (const event of events) control.apply(event);
   control.apply({ type: 'synced' });
   return control;
@@ -31,7 +37,7 @@ const WEB = put('Service', webService('web', '10.96.0.1'));
 const ONE = put('EndpointSlice', slice('s', 'web', [ready('10.244.2.1')]));
 const TWO = put('EndpointSlice', slice('s', 'web', [ready('10.244.2.1'), ready('10.244.2.2')]));
 
-test('control: nothing is programmed before the source has said everything', (t) => {
+test('control: nothing is programmed before the source has said everything [proxy 85]', (t) => {
   const control = createControl({ nodeName: HERE, capacities: CAPACITIES });
   control.apply(WEB);
   t.is(control.flush().length, 0);
@@ -44,6 +50,7 @@ test('control: records come in the order that never exposes a hole', (t) => {
   control.setLinks([TRUNK, podLink('p1', 7)]);
   t.deepEqual(ops(control.flush()), [
     'PUT NODE',
+    'PUT POLICY',
     'PUT LINK',
     'PUT LINK',
     'PUT ROUTE',
@@ -79,6 +86,49 @@ test('control: an added endpoint costs as many records as it changes', (t) => {
   t.deepEqual(ops(control.flush()), ['PUT SET', 'PUT MAGLEV', 'PUT SERVICE', 'DELETE BACKEND']);
 });
 
+test('control: each change writes its own objects and nothing else [proxy 87]', (t) => {
+  const control = started(WEB, ONE);
+  control.flush();
+  control.apply(put('Service', webService('two', '10.96.0.2')));
+  control.apply(put('EndpointSlice', slice('s2', 'two', [ready('10.244.2.9')])));
+  t.deepEqual(ops(control.flush()), [
+    'PUT BACKEND',
+    'PUT SET',
+    'PUT MAGLEV',
+    'PUT SERVICE',
+    'PUT FRONTEND',
+    'PUT FRONTEND',
+  ]);
+  control.apply(drop('Service', 'two'));
+  t.deepEqual(ops(control.flush()), [
+    'DELETE FRONTEND',
+    'DELETE FRONTEND',
+    'DELETE SERVICE',
+    'DELETE BACKEND',
+  ]);
+  control.apply(put('Service', webService('none', '10.96.0.3')));
+  t.deepEqual(ops(control.flush()), ['PUT SERVICE', 'PUT FRONTEND', 'PUT FRONTEND']);
+  control.apply(put('EndpointSlice', slice('s', 'web', [ready('10.244.2.8')])));
+  t.deepEqual(ops(control.flush()), [
+    'PUT BACKEND',
+    'PUT SET',
+    'PUT MAGLEV',
+    'PUT SERVICE',
+    'DELETE BACKEND',
+  ]);
+});
+
+test('control: two Services over one backend are deleted independently [proxy 92]', (t) => {
+  const control = started(WEB, ONE);
+  control.apply(put('Service', webService('two', '10.96.0.2')));
+  control.apply(put('EndpointSlice', slice('s2', 'two', [ready('10.244.2.1')])));
+  control.flush();
+  t.is(control.used().backends, 1);
+  control.apply(drop('Service', 'two'));
+  t.deepEqual(ops(control.flush()), ['DELETE FRONTEND', 'DELETE FRONTEND', 'DELETE SERVICE']);
+  t.is(control.used().backends, 1);
+});
+
 test('control: a change of identity keeps the frontend over the switch', (t) => {
   const control = started(WEB, ONE);
   const simulator = createSimulator();
@@ -112,6 +162,28 @@ test('control: ours are local pods whatever the port and frontends with theirs',
     '00000000000000000000ffff0af40107' + '0000' + '00' + '0000000000',
     'fd010000000000000000000000000007' + '0000' + '00' + '0000000000',
   ]);
+});
+
+test('control: fragments to what is used from outside are ours, whatever the port', (t) => {
+  const spec = { clusterIP: '10.96.0.1', externalIPs: ['203.0.113.1'] };
+  const ports = [80, 81].map((port) => ({ name: `p${port}`, port, protocol: 'TCP' }));
+  const control = started(put('Service', service('web', { ...spec, ports })));
+  control.flush();
+  const keys = () => [...control.ours().values()].map((key) => Buffer.from(key).toString('hex'));
+  const vip = '00000000000000000000ffffcb007101';
+  const of = (address: string) =>
+    keys()
+      .filter((key) => key.startsWith(address))
+      .sort();
+  const [first, second] = [`${vip}0050060000000000`, `${vip}0051060000000000`];
+  t.deepEqual(of(vip), [`${vip}0000060000000000`, first, second]);
+  t.is(of('00000000000000000000ffff0a600001').length, 2);
+  control.apply(put('Service', service('web', { ...spec, ports: ports.slice(1) })));
+  control.flush();
+  t.deepEqual(of(vip), [`${vip}0000060000000000`, second]);
+  control.apply(drop('Service', 'web'));
+  control.flush();
+  t.deepEqual(keys(), []);
 });
 
 test('control: pods of this node with a network namespace are to have links', (t) => {
@@ -154,7 +226,7 @@ test('control: peers, own addresses and service addresses are told', (t) => {
 
 test('control: what does not fit is reported, the rest is programmed, and room is used later', (t) => {
   const capacities = { ...CAPACITIES, maglevEntries: 300 };
-  const control = createControl({ nodeName: HERE, capacities });
+  const control = createControl({ nodeName: HERE, capacities, algorithm: 'maglev' });
   const simulator = createSimulator();
   for (const name of ['a', 'b']) {
     control.apply(put('Service', webService(name, name === 'a' ? '10.96.0.1' : '10.96.0.2')));
@@ -218,5 +290,5 @@ test('control: explain names services, identities, what was ignored and who lost
   t.true(
     conflicts.some(({ owners }) => owners.join() === 'service:default/web,service:default/zombie'),
   );
-  t.deepEqual(used, { services: 2, backends: 2, setEntries: 2, maglevEntries: 251 });
+  t.deepEqual(used, { services: 2, backends: 2, setEntries: 2, maglevEntries: 251, ranges: 0 });
 });

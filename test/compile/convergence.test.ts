@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { parseAddress } from '../../src/addr.js';
 import { compileAll } from '../../src/compile/compile.js';
 import { createControl } from '../../src/compile/control.js';
-import type { Link } from '../../src/compile/links.js';
 import { sameRow } from '../../src/compile/rows.js';
 import type { Rows } from '../../src/compile/rows.js';
 import { createCluster } from '../../src/model/cluster.js';
@@ -11,18 +11,32 @@ import type { DeleteEvent, PutEvent } from '../../src/model/events.js';
 import { HERE } from '../model/objects.js';
 import { checkProperty } from './property.js';
 import { createSimulator, expectedDump } from './simulator.js';
-import { TRUNK, UPLINK, anyEvent, anyLinks, anyPut, podLink } from './worlds.js';
+import type { Ground } from './worlds.js';
+import {
+  FULL_OPTIONS,
+  TRUNK,
+  UPLINK,
+  anyEvent,
+  anyGround,
+  anyPut,
+  podLink,
+  setGround,
+  surroundings,
+} from './worlds.js';
 
 type Change = PutEvent | DeleteEvent;
 
-const LINKS = [TRUNK, UPLINK, podLink('p1', 4), podLink('p2', 5)];
-const AROUND = { links: LINKS, nodeAddresses: [] };
-const ROOMY = { services: 64, backends: 64, setEntries: 512, maglevEntries: 16384 };
+const GROUND: Ground = {
+  links: [TRUNK, UPLINK, podLink('p1', 4), podLink('p2', 5)],
+  localAddresses: ['192.0.2.1', '198.51.100.1', 'fd00:192::1'].map(parseAddress),
+  neighbours: new Map(),
+};
+const ROOMY = { services: 64, backends: 64, setEntries: 512, maglevEntries: 16384, ranges: 64 };
 
 function compiled(events: readonly Change[]): Rows {
   const cluster = createCluster(HERE);
   for (const event of events) cluster.apply(event);
-  return compileAll(cluster, AROUND);
+  return compileAll(cluster, surroundings(GROUND));
 }
 
 function assertSame(actual: Rows, expected: Rows): void {
@@ -62,31 +76,31 @@ test('compile: any order, repetition or reversal of events comes to the same row
   });
 });
 
-type Step = { readonly events: Change[]; readonly links?: Link[] | undefined };
+type Step = { readonly events: Change[]; readonly ground?: Ground | undefined };
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.record({
     events: fc.array(anyEvent, { maxLength: 6 }),
-    links: fc.option(anyLinks, { nil: undefined, freq: 3 }),
+    ground: fc.option(anyGround, { nil: undefined, freq: 3 }),
   }),
   { maxLength: 12 },
 );
 
 test('program: after every flush the tables are what a compile from scratch says', (t) => {
   checkProperty(t, steps, 300, (all) => {
-    const control = createControl({ nodeName: HERE, capacities: ROOMY });
+    const control = createControl({ ...FULL_OPTIONS, nodeName: HERE, capacities: ROOMY });
     const cluster = createCluster(HERE);
     const simulator = createSimulator();
-    let links: readonly Link[] = [];
+    let ground: Partial<Ground> = {};
     control.apply({ type: 'synced' });
     for (const step of all) {
-      if (step.links) control.setLinks((links = step.links));
+      if (step.ground) setGround(control, (ground = step.ground));
       for (const event of step.events) {
         control.apply(event);
         cluster.apply(event);
       }
       simulator.apply(control.flush());
-      const expected = expectedDump(compileAll(cluster, { links, nodeAddresses: [] }));
+      const expected = expectedDump(compileAll(cluster, surroundings(ground)));
       const actual = simulator.dump();
       if (actual.join('\n') !== expected.join('\n')) {
         throw new Error(`tables differ:\n${actual.join('\n')}\nexpected:\n${expected.join('\n')}`);
@@ -97,16 +111,16 @@ test('program: after every flush the tables are what a compile from scratch says
   });
 });
 
-test('program: a resync that repeats every event emits nothing', (t) => {
+test('program: a resync that repeats every event emits nothing [proxy 86]', (t) => {
   checkProperty(t, fc.array(anyPut, { maxLength: 20 }), 100, (puts) => {
     const state = finalPuts(puts);
-    const control = createControl({ nodeName: HERE, capacities: ROOMY });
+    const control = createControl({ ...FULL_OPTIONS, nodeName: HERE, capacities: ROOMY });
     for (const event of state) control.apply(event);
-    control.setLinks(LINKS);
+    setGround(control, GROUND);
     control.apply({ type: 'synced' });
     control.flush();
     for (const event of [...state].reverse()) control.apply(event);
-    control.setLinks(LINKS.slice());
+    setGround(control, { ...GROUND, links: GROUND.links.slice(), neighbours: new Map() });
     control.apply({ type: 'synced' });
     if (control.flush().length > 0) throw new Error('a resync changed something');
   });
@@ -118,20 +132,27 @@ test('program: in tables too small every state between records is still sound', 
     backends: fc.integer({ min: 1, max: 5 }),
     setEntries: fc.integer({ min: 1, max: 8 }),
     maglevEntries: fc.integer({ min: 1, max: 1600 }),
+    ranges: fc.integer({ min: 1, max: 5 }),
   });
   checkProperty(t, fc.tuple(capacities, steps), 300, ([small, all]) => {
-    const control = createControl({ nodeName: HERE, capacities: small });
+    const control = createControl({ ...FULL_OPTIONS, nodeName: HERE, capacities: small });
     const simulator = createSimulator();
     control.apply({ type: 'synced' });
     for (const step of all) {
-      if (step.links) control.setLinks(step.links);
+      if (step.ground) setGround(control, step.ground);
       for (const event of step.events) control.apply(event);
       simulator.apply(control.flush());
       if (simulator.backendCount() > small.backends) throw new Error('too many backends');
       if (simulator.serviceCount() > small.services) throw new Error('too many services');
     }
     const { used } = control.explain();
-    for (const table of ['services', 'backends', 'setEntries', 'maglevEntries'] as const) {
+    for (const table of [
+      'services',
+      'backends',
+      'setEntries',
+      'maglevEntries',
+      'ranges',
+    ] as const) {
       if (used[table] > small[table]) throw new Error(`${table} overrun`);
     }
   });
@@ -139,7 +160,7 @@ test('program: in tables too small every state between records is still sound', 
 
 test('program: when everything goes, everything is given back', (t) => {
   checkProperty(t, fc.array(anyEvent, { maxLength: 30 }), 100, (events) => {
-    const control = createControl({ nodeName: HERE, capacities: ROOMY });
+    const control = createControl({ ...FULL_OPTIONS, nodeName: HERE, capacities: ROOMY });
     const simulator = createSimulator();
     control.apply({ type: 'synced' });
     for (const event of events) {
@@ -153,7 +174,7 @@ test('program: when everything goes, everything is given back', (t) => {
     simulator.apply(control.flush());
     control.flush();
     const { used } = control.explain();
-    t.deepEqual(used, { services: 0, backends: 0, setEntries: 0, maglevEntries: 0 });
+    t.deepEqual(used, { services: 0, backends: 0, setEntries: 0, maglevEntries: 0, ranges: 0 });
     if (simulator.backendCount() + simulator.serviceCount() > 0) throw new Error('rows left');
   });
 });

@@ -3,15 +3,15 @@ import fc from 'fast-check';
 import * as abi from '../../assembly/abi.js';
 import { compileAll } from '../../src/compile/compile.js';
 import { createControl } from '../../src/compile/control.js';
-import type { Link } from '../../src/compile/links.js';
 import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import { createCore } from '../../src/core/instance.js';
 import type { Core } from '../../src/core/instance.js';
 import { createCluster } from '../../src/model/cluster.js';
 import { HERE } from '../model/objects.js';
 import { checkProperty } from './property.js';
-import { dumpTables, expectedDump } from './simulator.js';
-import { anyEvent, anyLinks } from './worlds.js';
+import { POLICY_REST_SIZE, dumpTables, expectedDump } from './simulator.js';
+import type { Ground } from './worlds.js';
+import { FULL_OPTIONS, anyEvent, anyGround, setGround, surroundings } from './worlds.js';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const NODE_BYTES = 32;
@@ -44,21 +44,34 @@ function indexedRows(core: Core, id: abi.RegionId) {
 function dumpCore(core: Core): string[] {
   const node = abi.CONTROL_BASE + abi.CONTROL_NODE_ADDR4_OFF;
   const { base: sets } = core.region(abi.RegionId.SETS);
+  const { base: ranges } = core.region(abi.RegionId.RANGES);
+  const control = (off: number, size: number) =>
+    hex(core.view.subarray(abi.CONTROL_BASE + off, abi.CONTROL_BASE + off + size));
   return dumpTables({
     node: hex(core.view.subarray(node, node + NODE_BYTES)),
+    policy: [
+      control(abi.CONTROL_POLICY_FLAGS_OFF, 4),
+      control(abi.CONTROL_POD_RANGE4_OFF, POLICY_REST_SIZE),
+    ].join(' '),
     links: keyedRows(core, abi.RegionId.LINKS, abi.LINK_KEY_OFF, abi.LINK_KEY_SIZE),
     routes: keyedRows(core, abi.RegionId.ROUTES, abi.ROUTE_KEY_OFF, abi.ROUTE_KEY_SIZE),
     frontends: keyedRows(core, abi.RegionId.FRONTENDS, abi.FRONTEND_KEY_OFF, abi.FRONTEND_KEY_SIZE),
     services: indexedRows(core, abi.RegionId.SERVICES),
     backends: indexedRows(core, abi.RegionId.BACKENDS),
     sets: { get: (entry) => core.words.getUint32(sets + entry * abi.SET_ENTRY_SIZE, true) },
+    ranges: {
+      get: (entry) => {
+        const at = ranges + entry * abi.RANGE_SIZE;
+        return core.view.slice(at, at + abi.RANGE_SIZE);
+      },
+    },
   });
 }
 
 const steps = fc.array(
   fc.record({
     events: fc.array(anyEvent, { maxLength: 8 }),
-    links: fc.option(anyLinks, { nil: undefined, freq: 3 }),
+    ground: fc.option(anyGround, { nil: undefined, freq: 3 }),
   }),
   { maxLength: 8 },
 );
@@ -67,22 +80,22 @@ test('core: after every flush its tables are what a compile from scratch says', 
   const capacities = {
     ...SMALL_CAPACITIES,
     links: 16,
-    frontends: 32,
+    frontends: 128,
     services: 32,
     backends: 32,
     setEntries: 256,
     maglevEntries: 32768,
-    routes: 32,
+    routes: 64,
   };
   checkProperty(t, steps, 40, (all) => {
     const core = createCore(capacities);
     core.start({ offload: false, nowMs: 0 });
-    const control = createControl({ nodeName: HERE, capacities });
+    const control = createControl({ ...FULL_OPTIONS, nodeName: HERE, capacities });
     const cluster = createCluster(HERE);
-    let links: readonly Link[] = [];
+    let ground: Partial<Ground> = {};
     control.apply({ type: 'synced' });
     for (const step of all) {
-      if (step.links) control.setLinks((links = step.links));
+      if (step.ground) setGround(control, (ground = step.ground));
       for (const event of step.events) {
         control.apply(event);
         cluster.apply(event);
@@ -91,7 +104,7 @@ test('core: after every flush its tables are what a compile from scratch says', 
       if (core.apply(records) !== records.length / abi.DELTA_SIZE)
         throw new Error('records refused');
       if (control.acknowledge(records).length > 0) throw new Error('problems after all');
-      const expected = expectedDump(compileAll(cluster, { links, nodeAddresses: [] })).join('\n');
+      const expected = expectedDump(compileAll(cluster, surroundings(ground))).join('\n');
       const actual = dumpCore(core).join('\n');
       if (actual !== expected) throw new Error(`tables differ:\n${actual}\nexpected:\n${expected}`);
     }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { compileAll } from '../../src/compile/compile.js';
+import { BARE_SURROUNDINGS, compileAll } from '../../src/compile/compile.js';
 import { maglevSize } from '../../src/compile/maglev.js';
 import type { Rows } from '../../src/compile/rows.js';
 import { stableId } from '../../src/compile/rows.js';
@@ -18,7 +18,7 @@ import {
 } from '../model/objects.js';
 import { TRUNK, UPLINK, podLink } from './worlds.js';
 
-const AROUND = { links: [TRUNK, UPLINK, podLink('p1', 7)], nodeAddresses: [] };
+const AROUND = { ...BARE_SURROUNDINGS, links: [TRUNK, UPLINK, podLink('p1', 7)] };
 
 function compiled(...events: PutEvent[]): Rows {
   const cluster = createCluster(HERE);
@@ -62,26 +62,26 @@ test('rows: a dual-stack service with one endpoint a family, byte for byte', (t)
     put('EndpointSlice', slice('v6', 'web', [ready('fd01::9')])),
   );
   const expected = new Map([
-    // state, service | address ::ffff:10.96.0.1 | port 80, TCP
+    // state, kind CLUSTER_IP over service | address ::ffff:10.96.0.1 | port 80, TCP
     [
       'frontend 10.96.0.1:80/TCP',
-      row(zeros(2), '00000000 00000000 0000ffff 0a600001', '00500600 00000000'),
+      row('00000000 00000001', '00000000 00000000 0000ffff 0a600001', '00500600 00000000'),
     ],
     [
       'frontend [fd00::1]:80/TCP',
-      row(zeros(2), 'fd000000 00000000 00000000 00000001', '00500600 00000000'),
+      row('00000000 00000001', 'fd000000 00000000 00000000 00000001', '00500600 00000000'),
     ],
     // any port: port 0, protocol 0
     ['frontend 10.96.0.1 any', row(zeros(2), '00000000 00000000 0000ffff 0a600001', zeros(2))],
     ['frontend fd00::1 any', row(zeros(2), 'fd000000 00000000 00000000 00000001', zeros(2))],
-    // flags, set, count, maglev, M | identity
+    // flags HAS_ANY, set, Local, Cluster first, Cluster count 1 | identity | Maglev, affinity, ranges
     [
       'service default/web:http/TCP IPv4',
-      row(zeros(5), le32(stableId('default/web:http/TCP')), zeros(2)),
+      row('04000000', zeros(3), '01000000', le32(stableId('default/web:http/TCP')), zeros(10)),
     ],
     [
       'service default/web:http/TCP IPv6',
-      row(zeros(5), le32(stableId('default/web:http/TCP')), zeros(2)),
+      row('04000000', zeros(3), '01000000', le32(stableId('default/web:http/TCP')), zeros(10)),
     ],
     // address | port 8080, TCP | identity | weight 1 | spare
     [
@@ -118,12 +118,14 @@ test('rows: links and routes of a node, byte for byte', (t) => {
     put('Pod', pod('p2', ['10.244.1.8'])),
   );
   const expected = new Map([
+    // flags PODS_BY_LINK, no ranges, no aliases
+    ['node policy', row('02000000', zeros(27))],
     ['node addresses', '00000000 00000000 0000ffff c0000201 20010db8 00000000 00000000 00000001'],
     // state | kind, port, flags | ifindex | IPv4, MTU 1400 | IPv6 | pod MAC, own MAC | spare
     [
       'link 7',
       row(
-        '00000000 01000000 07000000 00000000',
+        '00000000 01000100 07000000 00000000',
         '0af40107 78050000',
         'fd010001 00000000 00000000 00000007',
         '02000000 00070200 00000001',
@@ -193,14 +195,34 @@ test('rows: links and routes of a node, byte for byte', (t) => {
         zeros(7),
       ),
     ],
-    // HOST
+    // UPLINK: the other node itself
+    [
+      'route 192.0.2.2/32',
+      row(
+        '00000000 04000000',
+        '00000000 00000000 0000ffff c0000202',
+        '80000000 00000000 03000000',
+        zeros(7),
+      ),
+    ],
+    // HOST, flag OWN, by the trunk
     [
       'route 192.0.2.1/32',
-      row('00000000 02000000', '00000000 00000000 0000ffff c0000201', '80000000', zeros(9)),
+      row(
+        '00000000 02010000',
+        '00000000 00000000 0000ffff c0000201',
+        '80000000 00000000 02000000',
+        zeros(7),
+      ),
     ],
     [
       'route 2001:db8::1/128',
-      row('00000000 02000000', '20010db8 00000000 00000000 00000001', '80000000', zeros(9)),
+      row(
+        '00000000 02010000',
+        '20010db8 00000000 00000000 00000001',
+        '80000000 00000000 02000000',
+        zeros(7),
+      ),
     ],
     [
       'route 0.0.0.0/0',
@@ -264,7 +286,7 @@ test('rows: of two services with one ClusterIP the first by name has it', (t) =>
 test('rows: without an uplink the pods of other nodes are left to the kernel', (t) => {
   const cluster = createCluster(HERE);
   cluster.apply(put('Node', node('node-b', ['10.244.2.0/24'], ['192.0.2.2'])));
-  const rows = compileAll(cluster, { links: [TRUNK], nodeAddresses: [] });
+  const rows = compileAll(cluster, { ...BARE_SURROUNDINGS, links: [TRUNK] });
   t.is(hexOf(rows, 'route 10.244.2.0/24'), undefined);
 });
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { formatAddress, formatCidr } from '../../src/addr.js';
+import { formatAddress, formatCidr, parseCidr } from '../../src/addr.js';
 import { describeConfig, loadConfig, parseConfig } from '../../src/config.js';
 
 const HEAD =
@@ -21,6 +21,14 @@ test('config: a file with the required keys only is complete', (t) => {
     trunk: { kind: 'xdp', name: 'slc' },
     uplinks: [],
     serviceCIDRs: [],
+    nodePortAddresses: [],
+    clusterCIDRs: [],
+    detectLocal: { mode: 'Links' },
+    masqueradeAll: false,
+    externalIPs: { allowed: [parseCidr('0.0.0.0/0'), parseCidr('::/0')] },
+    loadBalancing: { algorithm: 'random', seed: 0 },
+    resetRemovedEndpoints: false,
+    timeouts: { tcpEstablished: 86400, tcpCloseWait: 3600, udp: 30, udpStream: 120 },
     podMTU: 1500,
     nodeAddresses: [],
     capacities: {
@@ -35,11 +43,17 @@ test('config: a file with the required keys only is complete', (t) => {
       setEntries: 131072,
       maglevEntries: 4194304,
       routes: 8192,
+      ranges: 16384,
+      affinity: 65536,
+      fragments: 1024,
     },
     cpu: undefined,
     metricsBindAddress: { host: '127.0.0.1', port: 10249 },
     healthzBindAddress: { host: '0.0.0.0', port: 10256 },
     logLevel: 'info',
+    sync: { periodMs: 30_000, minPeriodMs: 0 },
+    oomScoreAdj: undefined,
+    warnings: [],
   });
 });
 
@@ -53,6 +67,14 @@ failMode: closed
 trunk: {kind: packet, name: tr}
 uplinks: [{name: eth0, mode: tc}, {name: eth1}]
 serviceCIDRs: [10.96.0.0/12, 'fd00:10:96::/112']
+nodePortAddresses: [primary, localhost, 192.0.2.0/24]
+clusterCIDRs: [10.244.0.0/16, 'fd00:10:244::/48']
+detectLocal: {mode: BridgeInterface, bridgeInterface: cni0}
+masqueradeAll: on
+externalIPs: {allowed: [203.0.113.0/24]}
+loadBalancing: {algorithm: maglev, seed: 7}
+resetRemovedEndpoints: on
+timeouts: {tcpCloseWait: 60}
 podMTU: 1400
 nodeAddresses: [192.0.2.1, '2001:db8::1']
 capacities: {flows4: 1024}
@@ -71,6 +93,15 @@ logLevel: debug
     { name: 'eth1', mode: 'auto' },
   ]);
   t.deepEqual(config.serviceCIDRs.map(formatCidr), ['10.96.0.0/12', 'fd00:10:96::/112']);
+  t.deepEqual(config.nodePortAddresses, ['primary', 'localhost', parseCidr('192.0.2.0/24')]);
+  t.deepEqual(config.clusterCIDRs.map(formatCidr), ['10.244.0.0/16', 'fd00:10:244::/48']);
+  t.deepEqual(config.detectLocal, { mode: 'BridgeInterface', bridgeInterface: 'cni0' });
+  t.true(config.masqueradeAll);
+  t.deepEqual(config.externalIPs.allowed.map(formatCidr), ['203.0.113.0/24']);
+  t.deepEqual(config.loadBalancing, { algorithm: 'maglev', seed: 7 });
+  t.true(config.resetRemovedEndpoints);
+  t.is(config.timeouts.tcpCloseWait, 60);
+  t.is(config.timeouts.udpStream, 120);
   t.is(config.podMTU, 1400);
   t.deepEqual(config.nodeAddresses.map(formatAddress), ['192.0.2.1', '2001:db8::1']);
   t.is(config.capacities.flows4, 1024);
@@ -148,6 +179,30 @@ const BAD: [string, string][] = [
   [
     'metricsBindAddress: localhost:80\n',
     ':5:21: document 1: metricsBindAddress: "localhost:80": is no address with a port; expected one such as 127.0.0.1:10249, [::]:10249 or ""',
+  ],
+  [
+    'nodePortAddresses: [everywhere]\n',
+    ':5:21: document 1: nodePortAddresses[0]: "everywhere": expected primary, localhost, all or a prefix such as 192.0.2.0/24',
+  ],
+  [
+    'detectLocal: {mode: ClusterCIDR}\n',
+    ':5:21: document 1: detectLocal.mode: "ClusterCIDR": expected clusterCIDRs with it',
+  ],
+  [
+    'detectLocal: {mode: InterfaceNamePrefix}\n',
+    ':5:21: document 1: detectLocal.mode: "InterfaceNamePrefix": expected detectLocal.interfaceNamePrefix with it',
+  ],
+  [
+    'clusterCIDRs: [10.0.0.0/16, 10.1.0.0/16]\n',
+    ':5:29: document 1: clusterCIDRs[1]: "10.1.0.0/16": expected one range a family',
+  ],
+  [
+    'loadBalancing: {algorithm: best}\n',
+    ':5:28: document 1: loadBalancing.algorithm: "best": expected one of random, maglev, round-robin',
+  ],
+  [
+    'timeouts: {udp: 0}\n',
+    ':5:17: document 1: timeouts.udp: 0: expected a whole number from 1 to 2147483',
   ],
   ['cpu: 1.5\n', ':5:6: document 1: cpu: 1.5: expected a whole number from 0 to 4095'],
   [

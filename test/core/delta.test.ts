@@ -108,7 +108,7 @@ test('delta: operations and tables that there are not are refused', (t) => {
   };
   const error = (bytes: Uint8Array) => refusedDeltas(bytes)[0]?.error;
   for (const op of [0, 3, 0xffff]) t.is(error(record(op, TableId.LINK)), DeltaError.UNKNOWN_OP);
-  for (const table of [0, 9, 0xffff]) t.is(error(record(Op.PUT, table)), DeltaError.UNKNOWN_TABLE);
+  for (const table of [0, 12, 0xffff]) t.is(error(record(Op.PUT, table)), DeltaError.UNKNOWN_TABLE);
 });
 
 test('delta: a route is found by its prefix whatever the bits behind it', (t) => {
@@ -160,11 +160,18 @@ test('delta: a row that leads out of another table is refused', (t) => {
     new DataView(row.buffer).setUint32(offset, value, true);
     writer.putIndexed(TableId.SERVICE, 0, row);
   };
-  t.deepEqual(apply(service(abi.SERVICE_SET_COUNT_OFF, 8)), []);
-  t.deepEqual(apply(service(abi.SERVICE_SET_COUNT_OFF, 9)), ['OUT_OF_RANGE']);
+  for (const count of [abi.SERVICE_LOCAL_COUNT_OFF, abi.SERVICE_CLUSTER_COUNT_OFF]) {
+    t.deepEqual(apply(service(count, 8)), []);
+    t.deepEqual(apply(service(count, 9)), ['OUT_OF_RANGE']);
+  }
+  t.deepEqual(apply(service(abi.SERVICE_CLUSTER_FIRST_OFF, 9)), ['OUT_OF_RANGE']);
   t.deepEqual(apply(service(abi.SERVICE_SET_OFF, 0xffffffff)), ['OUT_OF_RANGE']);
   t.deepEqual(apply(service(abi.SERVICE_MAGLEV_OFF, 1 << 21)), ['OUT_OF_RANGE']);
   t.deepEqual(apply(service(abi.SERVICE_MAGLEV_COUNT_OFF, 0xffffffff)), ['OUT_OF_RANGE']);
+  t.deepEqual(apply(service(abi.SERVICE_LOCAL_MAGLEV_OFF, 1 << 21)), ['OUT_OF_RANGE']);
+  t.deepEqual(apply(service(abi.SERVICE_LOCAL_MAGLEV_COUNT_OFF, 0xffffffff)), ['OUT_OF_RANGE']);
+  t.deepEqual(apply(service(abi.SERVICE_RANGES_OFF, 0xffffffff)), ['OUT_OF_RANGE']);
+  t.deepEqual(apply(service(abi.SERVICE_RANGES_COUNT_OFF, 0xffffffff)), ['OUT_OF_RANGE']);
   const frontend = (idx: number) => (writer: DeltaWriter) => {
     const row = new Uint8Array(abi.FRONTEND_SIZE);
     new DataView(row.buffer).setUint32(abi.FRONTEND_SERVICE_OFF, idx, true);
@@ -188,7 +195,7 @@ test('delta: random records neither trap, nor reach beyond their tables, nor mak
     }
     for (let at = 0; at < bytes.length; at += abi.DELTA_SIZE) {
       words.setUint16(at + abi.DELTA_OP_OFF, 1 + (random() % 2), true);
-      words.setUint16(at + abi.DELTA_TABLE_OFF, 1 + (random() % 8), true);
+      words.setUint16(at + abi.DELTA_TABLE_OFF, 1 + (random() % 11), true);
     }
     core.apply(bytes);
   }

@@ -29,6 +29,18 @@ test('start: offload off is one flag', (t) => {
   t.is(control(core, abi.CONTROL_FLAGS_OFF), 0);
 });
 
+test('start: timeouts and the seed of Maglev hashing are what the host says', (t) => {
+  const core = createCore(SMALL_CAPACITIES);
+  const { ESTABLISHED, CLOSE_WAIT } = abi.TcpState;
+  const timeoutsMs = { [CLOSE_WAIT]: 5000, [abi.TIMEOUT_UDP]: 7000 };
+  core.start({ offload: true, nowMs: 1, timeoutsMs, pickSeed: 0xfeedface });
+  const timeout = (which: number) => control(core, abi.CONTROL_TIMEOUTS_OFF + 4 * which);
+  t.is(timeout(CLOSE_WAIT), 5000);
+  t.is(timeout(abi.TIMEOUT_UDP), 7000);
+  t.is(timeout(ESTABLISHED), 432_000_000);
+  t.is(control(core, abi.CONTROL_PICK_SEED_OFF), 0xfeedface);
+});
+
 test('start: every core has its own secret keys', (t) => {
   const keys = [0, 1].map(() => {
     const core = createCore(SMALL_CAPACITIES);

@@ -9,7 +9,7 @@ import {
 } from '../../assembly/abi.js';
 import { put, ready, service, slice } from '../model/objects.js';
 import { A4, B4, type Engine, IF, openEngine } from '../support/engine.js';
-import { packet } from '../support/frames.js';
+import { type ChunkName, packet } from '../support/frames.js';
 
 const VIP = '10.96.0.10';
 /** With FLOW_PROBE_MAX slots every run is the whole table: 8 flows fill it. */
@@ -145,4 +145,25 @@ test('table full: a table of one row holds no flow and breaks nothing', (t) => {
     t.is(engine.flows().length, 0);
     t.is(engine.control(CONTROL_FLOWS4_LIVE_OFF), 0);
   }
+});
+
+test('table full: an association that nobody has answered makes room, an open one does not', (t) => {
+  const sctp = (sport: number, chunk: ChunkName, isReply = false) =>
+    packet({
+      proto: 'sctp',
+      ...(isReply ? { src: B4, dst: A4, sport: 80, dport: sport } : { src: A4, dst: B4, sport }),
+      chunks: [chunk],
+    });
+  const engine = tiny();
+  for (let sport = 100; sport < 108; sport++) {
+    engine.send(IF.POD_A, sctp(sport, 'INIT'));
+    if (sport === 104) continue;
+    engine.send(IF.POD_B, sctp(sport, 'INIT_ACK', true));
+    engine.send(IF.POD_A, sctp(sport, 'COOKIE_ECHO'));
+  }
+  t.is(engine.send(IF.POD_A, udp(999, VIP)).verdict, Verdict.TX);
+  engine.send(IF.POD_B, answer(999));
+  t.is(engine.send(IF.POD_A, udp(998, VIP)).drop, Drop.FLOW_TABLE_FULL);
+  const ports = engine.flows().flatMap((row) => (row.proto === 132 ? [row.sport, row.dport] : []));
+  t.false(ports.includes(104));
 });

@@ -1,11 +1,15 @@
 /**
- * Where every frame of UMEM is, read from memory alone: on the stack of free ones, or on one of
- * the four rings of a port. Nobody holds a frame outside of these between two calls.
+ * Where every frame of UMEM is, read from memory alone: on the stack of free ones, on one of the
+ * four rings of a port, or waiting for the first fragment of its datagram. Nobody holds a frame
+ * outside of these between two calls.
  */
 import {
   DIRECTORY_BASE,
   DIR_ENTRY_SIZE,
   DIR_USED_OFF,
+  FRAGMENT_SIZE,
+  FRAGMENT_STATE_OFF,
+  FRAGMENT_WAITING_OFF,
   PORT_COMP_OFF,
   PORT_FILL_OFF,
   PORT_RX_OFF,
@@ -15,6 +19,7 @@ import {
   RING_PRODUCER_OFF,
   RING_SIZE_OFF,
   RegionId,
+  RowState,
   XDP_DESC_SIZE,
 } from '../../assembly/abi.js';
 import type { Core } from '../../src/core/instance.js';
@@ -54,6 +59,7 @@ export function auditFrames(core: Core, ports: number): string[] {
       }
     }
   }
+  for (const offset of waitingFrames(core)) found(offset, 'waiting');
   const wrong: string[] = [];
   for (let frame = 0; frame < capacity; frame++) {
     const where = places.get(frame) ?? [];
@@ -63,4 +69,23 @@ export function auditFrames(core: Core, ports: number): string[] {
     if (frame >= capacity) wrong.push(`frame ${frame} of ${where.join()} is not UMEM's`);
   }
   return wrong;
+}
+
+/** UMEM offsets of the frames that wait for a first fragment: lists through the frames themselves. */
+export function waitingFrames(core: Core): number[] {
+  const { words } = core;
+  const rows = core.region(RegionId.FRAGMENTS);
+  const umem = core.region(RegionId.UMEM);
+  const waiting: number[] = [];
+  for (let idx = 0; idx < rows.capacity; idx++) {
+    const row = rows.base + idx * FRAGMENT_SIZE;
+    if (words.getUint32(row + FRAGMENT_STATE_OFF, true) !== RowState.LIVE) continue;
+    let next = words.getUint32(row + FRAGMENT_WAITING_OFF, true);
+    while (next !== 0) {
+      waiting.push(next - 1);
+      if (waiting.length > umem.capacity) return waiting;
+      next = words.getUint32(umem.base + (next - 1) - ((next - 1) % umem.rowSize), true);
+    }
+  }
+  return waiting;
 }

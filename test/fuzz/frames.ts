@@ -15,7 +15,15 @@ import {
   REMOTE4,
   REMOTE6,
 } from '../support/engine.js';
-import { ETH_HLEN, type PacketSpec, arp, packet, solicit } from '../support/frames.js';
+import {
+  type ChunkName,
+  ETH_HLEN,
+  type PacketSpec,
+  arp,
+  packet,
+  solicit,
+} from '../support/frames.js';
+import { fragmentsOf, icmpError, l3 } from '../support/pieces.js';
 
 /** Integers below a bound. */
 export type Random = (bound: number) => number;
@@ -103,6 +111,33 @@ function extended(frame: Uint8Array, left: number): Uint8Array {
   return made;
 }
 
+const SCTP_PACKETS: readonly (readonly ChunkName[])[] = [
+  ['INIT'],
+  ['INIT_ACK'],
+  ['COOKIE_ECHO', 'DATA'],
+  ['COOKIE_ACK', 'SACK', 'DATA'],
+  ['HEARTBEAT'],
+  ['SACK', 'SHUTDOWN'],
+  ['SHUTDOWN_ACK'],
+  ['SHUTDOWN_COMPLETE'],
+  ['ERROR', 'ABORT'],
+];
+const FILLED = new Uint8Array(100).fill(0x5a);
+
+/**
+ * What a sender of errors has seen of the flows that other samples make: quoted packets that `dst`
+ * sent to `src`, or to a service whose backend `src` is.
+ */
+function translations(isIpv6: boolean, src: string, dst: string): Uint8Array[] {
+  const spec = { proto: 'tcp', flags: 'S' } as const;
+  const vip = isIpv6 ? VIP6 : VIP;
+  return [
+    packet({ ...spec, src: dst, dst: src, sport: 40000, dport: 8080 }),
+    packet({ ...spec, src: dst, dst: vip, sport: 40000, dport: 80 }),
+    packet({ ...spec, src: dst, dst: src, sport: 80, dport: 40000 }),
+  ];
+}
+
 export function corpus(): Sample[] {
   const samples: Sample[] = [];
   for (const isIpv6 of [false, true]) {
@@ -116,15 +151,21 @@ export function corpus(): Sample[] {
       add({ proto: 'udp', payload: 'datagram' });
       add({ proto: 'udp', payload: 'none', noChecksum: true });
       add({ proto: 'udp', vlan: 5, ttl: 1 });
+      for (const chunks of SCTP_PACKETS) add({ proto: 'sctp', chunks, payload: 'chunk' });
       const echo = add({ proto: 'icmp', id: 9, payload: new Uint8Array(48) });
       add({ proto: 'icmp', id: 9, isReply: true });
       samples.push({ ifindex, frame: asError(echo, isIpv6 ? 1 : 3) });
-      for (const offset of [0, 8]) {
-        add({
-          proto: 'udp',
-          payload: new Uint8Array(40),
-          fragment: { offset, more: offset === 0 },
-        });
+      for (const proto of ['udp', 'tcp', 'icmp'] as const) {
+        const whole = packet({ proto, src, dst, sport: 40000, dport: 80, payload: FILLED });
+        for (const id of [1, 2, 3]) {
+          for (const frame of fragmentsOf(whole, 40, id)) samples.push({ ifindex, frame });
+        }
+      }
+      for (const about of translations(isIpv6, src, dst)) {
+        for (const type of isIpv6 ? [1, 2, 3] : [3, 11]) {
+          const quote = l3(about).slice(0, isIpv6 ? 60 : 40);
+          samples.push({ ifindex, frame: icmpError({ src, dst, type, code: 3, quote }) });
+        }
       }
       if (isIpv6) {
         const udp = add({ proto: 'udp', payload: 'behind' });

@@ -3,6 +3,7 @@ import {
   Action,
   CONTROL_FLOWS4_LIVE_OFF,
   CONTROL_FLOWS6_LIVE_OFF,
+  CONTROL_FRAGMENTS_HELD_OFF,
   DROP_COUNT,
   Drop,
   FRAME_HEADROOM,
@@ -33,7 +34,7 @@ import {
 } from '../support/engine.js';
 import { hexOf, see } from '../support/frames.js';
 import { debugModule } from '../support/inner-core.js';
-import { auditFrames } from './audit.js';
+import { auditFrames, waitingFrames } from './audit.js';
 import {
   EMPTY,
   EMPTY6,
@@ -199,13 +200,14 @@ function fuzzProcessFrame(t: ExecutionContext, engine: Engine, frames: number): 
   t.is(dropped, named);
   t.deepEqual([0, tx, punted, dropped], verdicts);
   t.true(tx > frames / 5, `only ${tx} of ${frames} frames got through: the corpus is too broken`);
+  t.true(engine.counter(LaneCounter.ICMP_ERRORS_TRANSLATED) > 0, 'no error was translated');
   const names = Object.values(Drop).filter((name) => typeof name === 'string');
   const never = names.filter((name) => engine.drops(Drop[name as keyof typeof Drop]) === 0);
   t.log(`SEED=${SEED} never dropped for: ${never.join(' ')}`);
   checkTables(t, engine);
 }
 
-test(`fuzz: ${FRAMES} random and mutated frames through processFrame`, (t) => {
+test(`fuzz: ${FRAMES} random and mutated frames through processFrame [proxy 118]`, (t) => {
   t.timeout(170_000);
   const engine = node();
   fuzzProcessFrame(t, engine, FRAMES);
@@ -277,10 +279,18 @@ for (const [trunkKind, uplinkKind] of [
       for (const port of ports) while (port.take()) taken++;
     }
     for (const port of ports) while (port.take()) taken++;
+    t.is(engine.control(CONTROL_FRAGMENTS_HELD_OFF), waitingFrames(engine.core).length);
+    t.deepEqual(auditFrames(engine.core, ports.length), [], `SEED=${SEED}`);
+    // Nobody waits for ever.
+    engine.nowMs += 30_000;
+    engine.sweepAll();
+    t.is(engine.control(CONTROL_FRAGMENTS_HELD_OFF), 0);
     const { rx, tx, dropped, named } = counters(engine);
     t.is(rx, pushed);
     t.true(served <= rx);
     t.is(rx, tx + dropped);
+    t.true(engine.counter(LaneCounter.FRAGMENTS_HELD) > 0, 'no fragment had to wait');
+    t.true(engine.counter(LaneCounter.FRAGMENTS_FOLLOWED) > 0, 'no fragment was followed');
     t.is(dropped, named);
     t.is(taken, tx);
     t.is(engine.drops(Drop.BAD_RX_DESCRIPTOR), 0);

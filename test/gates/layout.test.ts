@@ -40,6 +40,9 @@ const capacities = fc.record({
   setEntries: count(4_000_000),
   maglevEntries: count(1 << 28),
   routes: count(100_000),
+  ranges: count(100_000),
+  affinity: count(200_000),
+  fragments: count(10_000),
   frames: count(200_000),
   frameSize: power(11, 16),
 });
@@ -49,14 +52,15 @@ testProp(
   [capacities],
   (t, caps) => {
     const pages = layout(caps);
-    const rows = [caps.links, caps.frontends, caps.routes];
+    const rows = [caps.links, caps.frontends, caps.routes, caps.affinity, caps.fragments];
     if (pages === 0) {
       const least =
         caps.flows4 * 128 +
         caps.flows6 * 192 +
         caps.ringBytes +
-        caps.services * 32 +
-        caps.backends * 32 +
+        caps.services * 64 +
+        caps.backends * (32 + 16) +
+        caps.ranges * 32 +
         caps.setEntries * 4 +
         caps.maglevEntries * 2 +
         caps.frames * (caps.frameSize + 4) +
@@ -77,6 +81,8 @@ testProp(
       [RegionId.LINKS, caps.links],
       [RegionId.FRONTENDS, caps.frontends],
       [RegionId.ROUTES, caps.routes],
+      [RegionId.AFFINITY, caps.affinity],
+      [RegionId.FRAGMENTS, caps.fragments],
     ] as const) {
       const { capacity } = readRegion(words, id);
       t.true(capacity >= 2 * least && Math.log2(capacity) % 1 === 0, `${capacity} for ${least}`);

@@ -22,6 +22,7 @@ const EXPORTS = [
   'processFrame',
   'runBurst',
   'sweep',
+  'traceFrame',
 ];
 
 test('gate: the release module imports its memory and nothing else', (t) => {

@@ -31,6 +31,7 @@ import {
   IF,
   LINKS,
   MAC,
+  NODE4,
   OUTSIDE4,
   REMOTE4,
   openEngine,
@@ -78,7 +79,7 @@ test('burst: a connection through the ClusterIP over the trunk', (t) => {
   t.like(see(back), { src: '10.96.0.10', sport: 80, isSound: true });
 });
 
-test('burst: answers and punts go out by the trunk, each with its action', (t) => {
+test("burst: answers and what is the host's go out by the trunk, each with its action", (t) => {
   const engine = openEngine();
   const [trunk] = openPorts(engine);
   trunk?.push(stamped(IF.POD_A, arp({ sender: A4, target: '169.254.1.1' })));
@@ -90,14 +91,14 @@ test('burst: answers and punts go out by the trunk, each with its action', (t) =
   t.deepEqual(sent.map(readStamp), [
     { action: Action.POD, ifindex: IF.POD_A },
     { action: Action.POD, ifindex: IF.POD_A },
-    { action: Action.HOST, ifindex: IF.POD_A },
+    { action: Action.POD, ifindex: IF.POD_A },
     { action: Action.HOST, ifindex: 0 },
   ]);
   t.like(seeArp(sent[0] ?? new Uint8Array()), { op: 2, senderMac: MAC.GATEWAY, target: A4 });
   t.is(sent[1]?.length, 86);
-  t.is(see(sent[2] ?? new Uint8Array()).ttl, 1);
-  t.is(engine.counter(LaneCounter.PUNTED), 1);
-  t.is(engine.counter(LaneCounter.ANSWERED), 2);
+  t.like(see(sent[2] ?? new Uint8Array()), { src: NODE4, dst: A4, type: 11, isSound: true });
+  t.is(engine.counter(LaneCounter.PUNTED), 0);
+  t.is(engine.counter(LaneCounter.ANSWERED), 3);
 });
 
 test('burst: a frame on the trunk without a stamp belongs to no link', (t) => {

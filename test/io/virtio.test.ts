@@ -43,10 +43,12 @@ const VIP6 = 'fd00:10:96::a';
 const PORTS = [
   { name: 'a', port: 80, protocol: 'TCP' },
   { name: 'b', port: 80, protocol: 'UDP' },
+  { name: 'c', port: 80, protocol: 'SCTP' },
 ];
 const TARGETS = [
   { name: 'a', port: 8080, protocol: 'TCP' },
   { name: 'b', port: 8080, protocol: 'UDP' },
+  { name: 'c', port: 8080, protocol: 'SCTP' },
 ];
 
 function node(kind: PortKind.FRAMES | PortKind.VNET, uplink?: PortKind.FRAMES | PortKind.VNET) {
@@ -69,7 +71,8 @@ function node(kind: PortKind.FRAMES | PortKind.VNET, uplink?: PortKind.FRAMES | 
   return { engine, trunk, direct };
 }
 
-const isTcp = (spec: PacketSpec): boolean => spec.proto === 'tcp';
+/** Where the checksum is in the transport header. */
+const CHECKSUM_OFF = { tcp: 16, udp: 6, sctp: 8, icmp: 2 } as const;
 
 /** virtio_net_hdr: flags NEEDS_CSUM, gso_type, hdr_len, gso_size, csum_start, csum_offset. */
 function vnetHeader(spec: PacketSpec, l3len: number, gsoType = 0): Uint8Array {
@@ -79,7 +82,7 @@ function vnetHeader(spec: PacketSpec, l3len: number, gsoType = 0): Uint8Array {
   view.setUint8(1, gsoType);
   view.setUint16(4, gsoType === 0 ? 0 : 1400, true);
   view.setUint16(6, ETH_HLEN + l3len, true);
-  view.setUint16(8, isTcp(spec) ? 16 : 6, true);
+  view.setUint16(8, CHECKSUM_OFF[spec.proto], true);
   return header;
 }
 
@@ -144,6 +147,51 @@ for (const { src, dst, to, proto, number, head, l3 } of CASES) {
     t.deepEqual(readStamp(sent), { action: Action.POD, ifindex: IF.POD_B });
     t.like(see(sent), { dst: to, dport: 8080, payload: 'seven..', isSound: true });
     return undefined;
+  });
+}
+
+for (const [src, dst, to, l3] of [
+  [A4, VIP, B4, 20],
+  [A6, VIP6, B6, 40],
+] as const) {
+  const spec = {
+    proto: 'sctp',
+    src,
+    dst,
+    dport: 80,
+    chunks: ['INIT'],
+    payload: 'seven..',
+    partial: true,
+  } as const;
+
+  // Linux would take it for an Internet checksum: the header cannot say that it is a CRC.
+  test(`virtio: an SCTP checksum to ${dst} that was left to the device is written by us`, (t) => {
+    const { engine, trunk } = node(PortKind.VNET);
+    const frame = withHeader(vnetHeader(spec, l3), stamped(IF.POD_A, packet(spec)));
+    t.false(see(packet(spec)).isSound);
+    const sent = exchange(engine, trunk, frame);
+    t.is(hexOf(sent.subarray(0, VNET_HLEN)), '00'.repeat(VNET_HLEN));
+    t.like(see(sent.subarray(VNET_HLEN)), { dst: to, dport: 8080, isSound: true });
+  });
+
+  test(`virtio: an SCTP checksum to ${dst} is completed for a port of bare frames`, (t) => {
+    const { engine, trunk, direct } = node(PortKind.FRAMES, PortKind.VNET);
+    if (!direct) return t.fail();
+    const outside = { ...spec, src: src === A4 ? OUTSIDE4 : '2001:db8::1' };
+    const frame = Uint8Array.from([...packet(outside), 9, 9, 9]);
+    const sent = exchange(engine, direct, withHeader(vnetHeader(spec, l3), frame), trunk);
+    t.like(see(sent), { dst: to, dport: 8080, payload: 'seven..', isSound: true });
+    return undefined;
+  });
+
+  test(`virtio: a whole SCTP checksum to ${dst} goes on with the header it came with`, (t) => {
+    const { engine, trunk } = node(PortKind.VNET);
+    const whole = { ...spec, partial: false };
+    const header = vnetHeader(whole, l3);
+    const frame = withHeader(header, stamped(IF.POD_A, packet(whole)));
+    const sent = exchange(engine, trunk, frame);
+    t.is(hexOf(sent.subarray(0, VNET_HLEN)), hexOf(header));
+    t.like(see(sent.subarray(VNET_HLEN)), { dst: to, dport: 8080, isSound: true });
   });
 }
 
@@ -243,7 +291,10 @@ test('virtio: a fragment that claims a partial checksum is not written to', (t) 
   frame.set([0, 0], 24);
   const sum = rfc1071(frame.subarray(14, 34));
   frame.set([sum >>> 8, sum & 0xff], 24);
+  const first = packet({ ...spec, flags: 'S', fragment: { offset: 0, more: true } });
+  exchange(engine, direct, withHeader(new Uint8Array(VNET_HLEN), first), trunk);
   const umem = engine.core.region(RegionId.UMEM);
+  engine.core.view.fill(0, umem.base, umem.base + umem.rowSize * umem.capacity);
   const sent = exchange(
     engine,
     direct,

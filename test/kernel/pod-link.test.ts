@@ -57,6 +57,17 @@ test('pod link: name and MAC follow from the pod alone', (t) => {
   t.is(GATEWAY_MAC, '02:53:00:00:00:01');
 });
 
+labTest('pod link: a pod takes packets from XDP where an uplink hands them over so', (t, lab) => {
+  const { net } = node(lab);
+  const { ns, spec } = pod(lab, 'a', 1);
+  const gro = (): string => ns.run(['ethtool', '-k', 'eth0']);
+  ensurePodLink(net, spec);
+  t.regex(gro(), /generic-receive-offload: off/);
+  ensurePodLink(net, { ...spec, fromXdp: true });
+  t.regex(gro(), /generic-receive-offload: on/);
+  net.close();
+});
+
 labTest('pod link: both ends are as the model says', (t, lab) => {
   const { ns, net } = node(lab);
   const a = pod(lab, 'a', 2);

@@ -1,5 +1,10 @@
 import { type Netns, netnsAt } from '../../src/kernel/netns.js';
-import { ensureTrunk, removeTrunk, setServiceRoutes } from '../../src/kernel/trunk.js';
+import {
+  HOST_ALIASES,
+  ensureTrunk,
+  removeTrunk,
+  setServiceRoutes,
+} from '../../src/kernel/trunk.js';
 import { type Namespace, labTest } from '../support/netns.js';
 
 const MTU = 1500;
@@ -44,6 +49,8 @@ labTest('trunk: its parameters keep the stack out of the lane', (t, lab) => {
   const expected = {
     'net/ipv4/conf/slc0/rp_filter': '0',
     'net/ipv4/conf/slc0/forwarding': '1',
+    'net/ipv4/conf/slc0/accept_local': '1',
+    'net/ipv4/conf/slc0/route_localnet': '1',
     'net/ipv4/conf/slc1/forwarding': '0',
     'net/ipv6/conf/slc0/accept_ra': '0',
     'net/ipv6/conf/slc0/autoconf': '0',
@@ -59,6 +66,7 @@ labTest('trunk: an xdp lane gets plain frames, a packet lane whole super-frames'
   const net = netnsAt(ns.path);
   const { host } = ensureTrunk(net, { kind: 'xdp', mtu: MTU });
   t.is(feature(ns, 'slc0', 'tx-checksumming'), 'off');
+  t.is(feature(ns, 'slc0', 'tx-checksum-sctp'), 'off');
   t.is(feature(ns, 'slc0', 'generic-segmentation-offload'), 'off');
   const packet = ensureTrunk(net, { kind: 'packet', mtu: MTU });
   t.is(packet.host.ifindex, host.ifindex);
@@ -124,13 +132,17 @@ labTest(
     t.regex(to('10.96.0.1'), /dev slc0 .*src 192\.0\.2\.1/);
     t.regex(to('fd00:10:96::a'), /dev slc0 .*src 2001:db8::1/);
     setServiceRoutes(net, trunk, { cidrs: ['10.112.0.0/12'], sources });
-    t.deepEqual(
-      (ns.json(['ip', '-j', 'route', 'show', 'dev', 'slc0']) as { dst: string }[]).map(
-        ({ dst }) => dst,
-      ),
-      ['10.112.0.0/12'],
-    );
-    t.notRegex(ns.run(['ip', '-6', 'route']), /slc0/);
+    const routed = (family: '-4' | '-6'): string[] => {
+      const routes = ns.json(['ip', '-j', family, 'route', 'show', 'dev', 'slc0']);
+      return (routes as { dst: string }[]).map(({ dst }) => dst);
+    };
+    const [alias4 = '', alias6 = ''] = HOST_ALIASES;
+    t.deepEqual(routed('-4'), ['10.112.0.0/12', alias4]);
+    t.deepEqual(routed('-6'), [alias6]);
+    t.regex(to(alias4), /dev slc0 .*src 192\.0\.2\.1/);
+    t.regex(to(alias6), /dev slc0 .*src 2001:db8::1/);
+    setServiceRoutes(net, trunk, { cidrs: [], sources: ['192.0.2.1'] });
+    t.deepEqual([routed('-4'), routed('-6')], [[alias4], []], 'a family of no address needs none');
     net.close();
   },
 );

@@ -1,8 +1,9 @@
 import test from 'ava';
+import { formatAddress } from '../../src/addr.js';
 import { netnsAt } from '../../src/kernel/netns.js';
 import {
   defaultUplinks,
-  listNodeAddresses,
+  localAddresses,
   resolveUplink,
   setNodeRoutes,
   uplinkMode,
@@ -65,22 +66,21 @@ labTest('uplink: without configuration the default routes name it', (t, lab) => 
 });
 
 labTest(
-  'uplink: the node has its global addresses, not those of lo or of our own links',
+  'uplink: local addresses are those others can reach, of whatever interface, each once',
   (t, lab) => {
     const [node] = twoNodes(lab);
     node.run(['ip', 'address', 'add', '198.51.100.1/32', 'dev', 'lo']);
+    node.run(['ip', 'address', 'add', '127.0.0.2/8', 'dev', 'lo']);
     lab.connect(
-      { ns: node, ifname: 'slc0', addresses: ['203.0.113.1/32'] },
-      { ns: node, ifname: 'slc1' },
+      { ns: node, ifname: 'br0', addresses: ['192.0.2.1/32', '203.0.113.1/24', 'fe80::77/64'] },
+      { ns: node, ifname: 'br1' },
     );
     const net = netnsAt(node.path);
-    t.deepEqual(
-      listNodeAddresses(net, ({ name }) => name.startsWith('slc')),
-      [
-        { address: '192.0.2.1', family: 4, ifname: 'up0' },
-        { address: '2001:db8::1', family: 6, ifname: 'up0' },
-      ],
-    );
+    const texts = (): string[] => localAddresses(net).map(formatAddress);
+    t.deepEqual(texts(), ['192.0.2.1', '198.51.100.1', '2001:db8::1', '203.0.113.1']);
+    node.run(['ip', 'address', 'add', '203.0.113.2/24', 'dev', 'br0']);
+    node.run(['ip', 'address', 'del', '198.51.100.1/32', 'dev', 'lo']);
+    t.deepEqual(texts(), ['192.0.2.1', '2001:db8::1', '203.0.113.1', '203.0.113.2']);
     net.close();
   },
 );

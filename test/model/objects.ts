@@ -3,6 +3,7 @@
  */
 import type { Node, Pod, Service, ServiceSpec } from 'kubernetes-types/core/v1.js';
 import type { Endpoint, EndpointPort, EndpointSlice } from 'kubernetes-types/discovery/v1.js';
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
 import { namedKey } from '../../src/model/keys.js';
 import type { DeleteEvent, Kind, KindMap, PutEvent } from '../../src/model/events.js';
 
@@ -10,6 +11,14 @@ export const HERE = 'node-a';
 
 export function service(name: string, spec: ServiceSpec): Service {
   return { metadata: { namespace: 'default', name }, spec };
+}
+
+/** The object with annotations. */
+export function annotated<T extends { readonly metadata?: ObjectMeta }>(
+  object: T,
+  annotations: Record<string, string>,
+): T {
+  return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
 /** A ClusterIP Service with one TCP port called `http`. */

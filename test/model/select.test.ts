@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Endpoint as SliceEndpoint } from 'kubernetes-types/discovery/v1.js';
-import { selectEndpoints } from '../../src/model/select.js';
+import { memberships, selectEndpoints } from '../../src/model/select.js';
 import { mergeEndpoints, projectSlice } from '../../src/model/slices.js';
 import { HERE, draining, dying, notReady, ready, slice } from './objects.js';
 
@@ -70,7 +70,7 @@ function hinted(octet: number, zones: string[], nodes: string[] = []): SliceEndp
   return { ...ready(`10.0.0.${octet}`), hints };
 }
 
-test('select: hints keep the endpoints of this zone when every ready one has hints', (t) => {
+test('select: hints keep the endpoints of this zone when every ready one has hints [proxy 47 48 49 50]', (t) => {
   const all = [hinted(1, ['z1']), hinted(2, ['z2']), hinted(3, ['z1', 'z2'])];
   t.is(sets(all).cluster, '1 3');
   t.is(sets([...all, ready('10.0.0.4')]).cluster, '1 2 3 4');
@@ -78,7 +78,7 @@ test('select: hints keep the endpoints of this zone when every ready one has hin
   t.is(sets(all, { nodeName: HERE, zone: undefined }).cluster, '1 2 3');
 });
 
-test('select: node hints come before zone hints and fall back to them', (t) => {
+test('select: node hints come before zone hints and fall back to them [proxy 52]', (t) => {
   const all = [
     hinted(1, ['z1'], [HERE]),
     hinted(2, ['z1'], ['node-b']),
@@ -91,4 +91,37 @@ test('select: node hints come before zone hints and fall back to them', (t) => {
 test('select: hints of endpoints that are not ready do not count, and draining ones ignore hints', (t) => {
   t.is(sets([hinted(1, ['z1']), hinted(2, ['z2']), notReady('10.0.0.3')]).cluster, '1');
   t.is(sets([{ ...draining('10.0.0.1'), hints: { forZones: [{ name: 'z2' }] } }]).cluster, '1');
+});
+
+test('select: when the endpoint of this zone is not ready all ready ones are used [proxy 51]', (t) => {
+  const inZone = { ...hinted(1, ['z1']), conditions: { ready: false } };
+  t.is(sets([inZone, hinted(2, ['z2']), hinted(3, ['z3'])]).cluster, '2 3');
+});
+
+test('select: for every endpoint it is known why it is in a set, or not', (t) => {
+  const slices = [
+    slice('s', 'web', [
+      hinted(1, ['z1']),
+      hinted(2, ['z2']),
+      notReady('10.0.0.3', HERE),
+      draining('10.0.0.4', HERE),
+    ]),
+  ].flatMap((each) => projectSlice(each) ?? []);
+  const port = { portName: 'http', protocol: 'TCP' } as const;
+  const endpoints = mergeEndpoints(slices, port, 4, HERE);
+  const selection = selectEndpoints(endpoints, PLACE);
+  const why = (set: 'cluster' | 'local') =>
+    memberships(endpoints, set, selection).map((m) => `${m.isMember ? 'in' : 'out'}: ${m.why}`);
+  t.deepEqual(why('cluster'), [
+    'in: zone hints',
+    'out: another zone by hints',
+    'out: not ready',
+    'out: terminating',
+  ]);
+  t.deepEqual(why('local'), [
+    'out: on another node',
+    'out: on another node',
+    'out: not ready',
+    'in: still serving',
+  ]);
 });

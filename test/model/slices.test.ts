@@ -14,7 +14,7 @@ function keys(slices: SliceRecord[], family: 4 | 6 = 4): string[] {
   return mergeEndpoints(slices, WEB, family, HERE).map(({ key }) => key);
 }
 
-test('slices: without the owner label, of names, or of another proxy they are ignored', (t) => {
+test('slices: without the owner label, of names, or of another proxy they are ignored [proxy 90]', (t) => {
   const good = slice('s', 'web', [ready('10.0.0.1')]);
   t.is(projectSlice({ ...good, metadata: { namespace: 'default', name: 's' } }), undefined);
   t.is(projectSlice({ ...good, addressType: 'FQDN' }), undefined);
@@ -31,7 +31,7 @@ test('slices: nil conditions are ready, serving, not terminating', (t) => {
   );
 });
 
-test('slices: a port with nil name, nil number or 0 is ignored; the empty name is legal', (t) => {
+test('slices: a port with nil name, nil number or 0 is ignored; the empty name is legal [proxy 91]', (t) => {
   const [record] = records(
     slice(
       's',
@@ -64,7 +64,7 @@ test('slices: endpoints are sorted by the text of ip:port', (t) => {
   t.deepEqual(keys(six, 6), ['[fd00::1]:8080', '[fd00::2]:8080']);
 });
 
-test('slices: an endpoint in two slices is one, and a copy that is not terminating wins', (t) => {
+test('slices: an endpoint in two slices is one, and a copy that is not terminating wins [proxy 89]', (t) => {
   const a = slice('a', 'web', [dying('10.0.0.1'), draining('10.0.0.2')]);
   const b = slice('b', 'web', [ready('10.0.0.1', HERE), dying('10.0.0.2')]);
   for (const order of [records(a, b), records(b, a)]) {
@@ -79,7 +79,7 @@ test('slices: an endpoint in two slices is one, and a copy that is not terminati
   }
 });
 
-test('slices: an endpoint that left one slice stays while another has it', (t) => {
+test('slices: an endpoint that left one slice stays while another has it [proxy 88]', (t) => {
   const b = slice('b', 'web', [ready('10.0.0.1')]);
   t.deepEqual(keys(records(slice('a', 'web', [notReady('10.0.0.3')]), b)), [
     '10.0.0.1:8080',

@@ -3,7 +3,7 @@
  * headers from the RFCs' diagrams, checksums by full recomputation (RFC 1071).
  */
 
-export type Proto = 'tcp' | 'udp' | 'icmp';
+export type Proto = 'tcp' | 'udp' | 'icmp' | 'sctp';
 
 /** One packet in the terms of its tuple. Ports of an echo: both are its identifier. */
 export interface Tuple {
@@ -34,7 +34,10 @@ export const ETH_HLEN = 14;
 export const MAC_LOOPBACK = new Uint8Array(6);
 export const MAC_CLIENT = Uint8Array.of(0x0a, 1, 2, 3, 4, 5);
 
-const IP_PROTO = { v4: { tcp: 6, udp: 17, icmp: 1 }, v6: { tcp: 6, udp: 17, icmp: 58 } } as const;
+const IP_PROTO = {
+  v4: { tcp: 6, udp: 17, icmp: 1, sctp: 132 },
+  v6: { tcp: 6, udp: 17, icmp: 58, sctp: 132 },
+} as const;
 const CHECKSUM_AT = { tcp: 16, udp: 6, icmp: 2 } as const;
 
 export function addr4(text: string): Uint8Array {
@@ -79,6 +82,12 @@ function transport(tuple: Tuple, options: FrameOptions): Buffer {
     rest[10] = 0x20; // window
     return Buffer.concat([...ports, rest, payload]);
   }
+  if (tuple.proto === 'sctp') {
+    // Verification tag, CRC and a COOKIE ACK: nothing here looks behind the ports.
+    const rest = Buffer.alloc(12, 0x5a);
+    rest.set([11, 0, 0, 4], 8);
+    return Buffer.concat([...ports, rest]);
+  }
   // Echo request: type, code, checksum, identifier, sequence number 1.
   return Buffer.concat([
     Uint8Array.of(tuple.v6 ? 128 : 8, 0, 0, 0),
@@ -114,7 +123,7 @@ function ipHeader(tuple: Tuple, length: number, ttl: number): Buffer {
 /** A whole Ethernet frame, every checksum computed over all it covers. */
 export function frameOf(tuple: Tuple, options: FrameOptions = {}): Buffer {
   const segment = transport(tuple, options);
-  if (options.noChecksum !== true) {
+  if (options.noChecksum !== true && tuple.proto !== 'sctp') {
     let sum = fullChecksum(pseudoHeader(tuple, segment.length), segment);
     if (sum === 0 && tuple.proto === 'udp') sum = 0xffff;
     segment.writeUInt16BE(sum, CHECKSUM_AT[tuple.proto]);

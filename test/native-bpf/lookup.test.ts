@@ -2,7 +2,7 @@
 import { Action, FLOW_PROBE_MAX, KernelCounter } from '../../assembly/abi.js';
 import { monotonicMs } from '../../src/native.js';
 import { rootTest } from '../native/root.js';
-import { TC_ACT_REDIRECT, useRig, XDP_PASS, XDP_REDIRECT } from './use-rig.js';
+import { TC_ACT_REDIRECT, TC_ACT_UNSPEC, useRig, XDP_PASS, XDP_REDIRECT } from './use-rig.js';
 import {
   addr4,
   addr6,
@@ -179,4 +179,24 @@ rootTest('lookup: with offload off a row executes nothing, but its packets climb
   t.true(climbs(frameOf(UDP4)));
   rig().control({ offload: false, alive: false });
   t.true(executed(frameOf(UDP4)), 'but those of a silent lane are executed');
+});
+
+rootTest('lookup: a row of SCTP is executed by no program, and its packets climb', (t) => {
+  for (const from of [UDP4, UDP6]) {
+    const sctp: Tuple = { ...from, proto: 'sctp' };
+    const idx = rig().putRow(row(sctp, { to: { ...sctp, sport: 999 } }));
+    const frame = frameOf(sctp);
+    t.true(climbs(frame));
+    t.deepEqual(rig().run('uplink_ingress', frame).out.subarray(ETH_HLEN), frame.subarray(14));
+    t.is(rig().run('uplink_xdp', frame).retval, XDP_PASS);
+    t.is(rig().tally(from.v6, idx).packets, 0n);
+    // Without a row it is nobody's.
+    t.false(climbs(frameOf({ ...sctp, sport: 77 })));
+    rig().counted(KernelCounter.UPLINK_CLIMB);
+    rig().control({ alive: false });
+    t.is(rig().run('uplink_ingress', frame).retval, TC_ACT_UNSPEC, 'the host, by the fail mode');
+    t.deepEqual(rig().run('uplink_ingress', frame).out, frame);
+    t.is(rig().tally(from.v6, idx).packets, 0n);
+    rig().control({ alive: true });
+  }
 });

@@ -10,6 +10,7 @@ import {
 } from '../../assembly/abi.js';
 import {
   closeMaps,
+  createDeviceMap,
   createXskMap,
   type MapCapacities,
   type Maps,
@@ -99,8 +100,10 @@ rootTest('maps: without a bpffs or with a table of odd size there is one clear e
 rootTest('programs: every program passes the verifier with the maps of an agent', (t) => {
   const maps = open(t, pinDir(t));
   const xsks = createXskMap(4);
+  const device = createDeviceMap();
   t.teardown(() => {
     closeFd(xsks);
+    closeFd(device);
   });
   const names = [
     'pod_ingress',
@@ -109,9 +112,10 @@ rootTest('programs: every program passes the verifier with the maps of an agent'
     'uplink_ingress',
     'uplink_xdp',
     'lane_xdp',
+    'host_egress',
   ] as const;
   for (const name of names) {
-    const fd = loadProgram(name, { ...maps.fds, xsks });
+    const fd = loadProgram(name, { ...maps.fds, xsks, device });
     t.true(fd > 0, name);
     closeFd(fd);
   }
@@ -178,10 +182,12 @@ rootTest('programs: XDP is native where the driver has it, generic else, and say
     ifindex: number;
   }[];
   const xsks = createXskMap(1);
-  const progFd = loadProgram('uplink_xdp', { ...maps.fds, xsks });
+  const device = createDeviceMap();
+  const progFd = loadProgram('uplink_xdp', { ...maps.fds, xsks, device });
   t.teardown(() => {
     closeFd(progFd);
     closeFd(xsks);
+    closeFd(device);
   });
   const onVeth = { ifindex: a.ifindex, pinName: 'va', netnsFd: netns.fd };
   t.deepEqual(attachXdp(dir, progFd, onVeth), { mode: 'native' });

@@ -19,9 +19,11 @@ import {
   COUNTER_KERNEL_BASE,
   COUNTERS_BYTES,
   FailMode,
+  FLOW4_MTU_OFF,
   FLOW4_NEW_SRC_OFF,
   FLOW4_SIZE,
   FLOW4_SRC_OFF,
+  FLOW6_MTU_OFF,
   FLOW6_NEW_SRC_OFF,
   FLOW6_SIZE,
   FLOW6_SRC_OFF,
@@ -30,6 +32,7 @@ import {
   FLOW_DST_MAC_OFF,
   FLOW_F_MACS,
   FLOW_F_NAT,
+  FLOW_F_TRUNK,
   FLOW_FLAGS_OFF,
   FLOW_IN_IFINDEX_OFF,
   FLOW_NEW_PORTS_OFF,
@@ -45,7 +48,7 @@ import {
   TALLY_KERNEL_SEEN_NS_OFF,
   TALLY_SIZE,
 } from '../../assembly/abi.js';
-import { createXskMap } from '../../src/kernel/maps.js';
+import { createDeviceMap, createXskMap } from '../../src/kernel/maps.js';
 import { loadProgram, type ProgramName } from '../../src/kernel/programs.js';
 import {
   closeFd,
@@ -69,6 +72,10 @@ export const STALE_MS = 2000;
 const NS_PER_MS = 1e6;
 const OURS_KEY_SIZE = 24;
 const MAPPED_PREFIX = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+// struct __sk_buff (linux/bpf.h)
+const SKB_SIZE = 192;
+const SKB_INGRESS_IFINDEX_OFF = 36;
+const SKB_GSO_SIZE_OFF = 176;
 const MASK64 = (1n << 64n) - 1n;
 const U32 = 0xffffffffn;
 /** Arbitrary odd words: secret in life, fixed in tests. */
@@ -82,6 +89,10 @@ export interface Row {
   readonly outIfindex?: number;
   readonly inIfindex?: number;
   readonly macs?: Uint8Array;
+  /** FLOW_F_TRUNK: to the host, but by the trunk. */
+  readonly byTrunk?: boolean;
+  /** Longest IP packet; 0 when absent. */
+  readonly mtu?: number;
   /** Even; the default is a valid one. */
   readonly seq?: number;
   /** Slots behind the one its hash names. */
@@ -92,6 +103,13 @@ export interface Tally {
   readonly packets: bigint;
   readonly bytes: bigint;
   readonly seenNs: bigint;
+}
+
+/** What a packet brings along beside its bytes (linux/bpf.h, __sk_buff). */
+export interface SkbContext {
+  readonly ingressIfindex?: number;
+  /** Bytes of payload in each segment of a super-frame. */
+  readonly gsoSize?: number;
 }
 
 export interface Verdict {
@@ -105,16 +123,19 @@ export interface Rig {
     readonly alive?: boolean;
     readonly failMode?: FailMode;
     readonly offload?: boolean;
+    /** Ifindex of the trunk; TRUNK when absent. */
+    readonly trunk?: number;
   }): void;
   /** @returns the row's index */
   putRow(row: Row): number;
   clear(): void;
   putLink(ifindex: number, addr4: Uint8Array, addr6: Uint8Array): void;
+  removeLink(ifindex: number): void;
   putOurs(addr: Uint8Array, port: number, proto: number): void;
   tally(v6: boolean, idx: number): Tally;
   /** Growth of a counter since the last question about it. */
   counted(counter: KernelCounter): number;
-  run(program: ProgramName, frame: Uint8Array): Verdict;
+  run(program: ProgramName, frame: Uint8Array, context?: SkbContext): Verdict;
   /** @returns nanoseconds per packet */
   time(program: ProgramName, frame: Uint8Array, repeat: number): number;
   close(): void;
@@ -168,8 +189,11 @@ function rowImage(row: Row): Buffer {
   image.writeUInt32LE(portsWord(from), FLOW_PORTS_OFF);
   image.writeUInt8(protoNumber(from), FLOW_PROTO_OFF);
   image.writeUInt8(row.action, FLOW_ACTION_OFF);
-  const flags = (row.to === undefined ? 0 : FLOW_F_NAT) | (macs === undefined ? 0 : FLOW_F_MACS);
-  image.writeUInt8(flags, FLOW_FLAGS_OFF);
+  const translated = row.to === undefined ? 0 : FLOW_F_NAT;
+  const resolved = macs === undefined ? 0 : FLOW_F_MACS;
+  const byTrunk = row.byTrunk === true ? FLOW_F_TRUNK : 0;
+  image.writeUInt8(translated | resolved | byTrunk, FLOW_FLAGS_OFF);
+  image.writeUInt16LE(row.mtu ?? 0, from.v6 ? FLOW6_MTU_OFF : FLOW4_MTU_OFF);
   image.writeUInt32LE(row.inIfindex ?? LOOPBACK, FLOW_IN_IFINDEX_OFF);
   image.writeUInt32LE(row.outIfindex ?? LOOPBACK, FLOW_OUT_IFINDEX_OFF);
   image.writeUInt32LE(portsWord(to), FLOW_NEW_PORTS_OFF);
@@ -183,13 +207,27 @@ function rowImage(row: Row): Buffer {
   return image;
 }
 
+function contextImage({ ingressIfindex = 0, gsoSize = 0 }: SkbContext): Buffer {
+  const image = Buffer.alloc(SKB_SIZE);
+  image.writeUInt32LE(ingressIfindex, SKB_INGRESS_IFINDEX_OFF);
+  image.writeUInt32LE(gsoSize, SKB_GSO_SIZE_OFF);
+  return image;
+}
+
 function key32(value: number): Buffer {
   const key = Buffer.alloc(4);
   key.writeUInt32LE(value);
   return key;
 }
 
-function controlImage(alive: boolean, failMode: FailMode, offload: boolean): Buffer {
+interface ControlFields {
+  readonly alive: boolean;
+  readonly failMode: FailMode;
+  readonly offload: boolean;
+  readonly trunk: number;
+}
+
+function controlImage({ alive, failMode, offload, trunk }: ControlFields): Buffer {
   const page = Buffer.alloc(CONTROL_BYTES);
   const beatMs = alive ? monotonicMs() : monotonicMs() - 2 * STALE_MS;
   page.writeBigUInt64LE(BigInt(Math.floor(beatMs * NS_PER_MS)), CONTROL_HEARTBEAT_NS_OFF);
@@ -197,7 +235,7 @@ function controlImage(alive: boolean, failMode: FailMode, offload: boolean): Buf
   page.writeUInt32LE(alive ? 3_600_000 : STALE_MS, CONTROL_STALE_MS_OFF);
   page.writeUInt32LE(failMode, CONTROL_FAIL_MODE_OFF);
   page.writeUInt32LE(offload ? CONTROL_F_OFFLOAD : 0, CONTROL_FLAGS_OFF);
-  page.writeUInt32LE(TRUNK, CONTROL_TRUNK_IFINDEX_OFF);
+  page.writeUInt32LE(trunk, CONTROL_TRUNK_IFINDEX_OFF);
   page.writeUInt32LE(RIG_ROWS - 1, CONTROL_FLOWS4_MASK_OFF);
   page.writeUInt32LE(RIG_ROWS - 1, CONTROL_FLOWS6_MASK_OFF);
   KEYS.forEach((key, i) => page.writeUInt32LE(key, CONTROL_HASH_KEYS_OFF + 4 * i));
@@ -219,6 +257,7 @@ export function createMaps(): Record<string, number> {
     links: hash('links', 4, 24),
     ours: hash('ours', 24, 4),
     xsks: createXskMap(1),
+    device: createDeviceMap(),
   };
 }
 
@@ -236,8 +275,9 @@ export function openRig(fds = createMaps()): Rig {
   };
   const counts = new Map<KernelCounter, bigint>();
   const rig: Rig = {
-    control({ alive = true, failMode = FailMode.OPEN, offload = true }) {
-      mapUpdate(fd('control'), key32(0), controlImage(alive, failMode, offload));
+    control({ alive = true, failMode = FailMode.OPEN, offload = true, trunk = TRUNK }) {
+      const image = controlImage({ alive, failMode, offload, trunk });
+      mapUpdate(fd('control'), key32(0), image);
     },
     putRow(row) {
       const slot = hashSlot(row.from, RIG_ROWS) + (row.displaced ?? 0);
@@ -260,6 +300,9 @@ export function openRig(fds = createMaps()): Rig {
     putLink(ifindex, addr4, addr6) {
       const value = Buffer.concat([addr4, key32(0), addr6]);
       mapUpdate(fd('links'), key32(ifindex), value);
+    },
+    removeLink(ifindex) {
+      mapDelete(fd('links'), key32(ifindex));
     },
     putOurs(addr, port, proto) {
       const mapped = addr.length === 4 ? Buffer.concat([MAPPED_PREFIX, addr]) : addr;
@@ -285,8 +328,9 @@ export function openRig(fds = createMaps()): Rig {
       counts.set(counter, now);
       return Number(now - before);
     },
-    run(program, frame) {
-      const { retval, dataOut } = progTestRun(programFd(program), { dataIn: frame });
+    run(program, frame, context) {
+      const ctxIn = context === undefined ? {} : { ctxIn: contextImage(context) };
+      const { retval, dataOut } = progTestRun(programFd(program), { dataIn: frame, ...ctxIn });
       return { retval, out: Buffer.from(dataOut) };
     },
     time(program, frame, repeat) {

@@ -2,7 +2,7 @@ import { Action, KernelCounter } from '../../assembly/abi.js';
 import { rootTest } from '../native/root.js';
 import { TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_SHOT, useRig, XDP_DROP } from './use-rig.js';
 import { addr4, addr6, frameOf, type FrameOptions, rawFrame, type Tuple } from './frames.js';
-import { LOOPBACK } from './rig.js';
+import { LOOPBACK, TRUNK } from './rig.js';
 
 const rig = useRig();
 
@@ -95,11 +95,19 @@ rootTest('trunk: what the host sends and no row knows climbs with the trunk as i
   t.is(rig().counted(KernelCounter.LANE_SILENT_DROP), 1);
 });
 
-rootTest('trunk: a row for the host does not send the host its own packet back', (t) => {
-  rig().putRow({ from: HOST4, action: Action.HOST });
-  const { retval } = rig().run('trunk_egress', frameOf(HOST4));
-  t.is(retval, TC_ACT_OK);
-  t.is(rig().counted(KernelCounter.TRUNK_CLIMB), 1);
+rootTest('trunk: what the host sends to itself comes back to it as if from the lane', (t) => {
+  for (const [from, to] of [
+    [HOST4, { ...HOST4, src: addr4('169.254.83.1'), dst: addr4('192.0.2.10'), dport: 5353 }],
+    [HOST6, { ...HOST6, src: addr6('fd53:6c75:6963:6500:0:0:0:1'), dst: HOST6.src, dport: 5353 }],
+  ] as const) {
+    rig().putRow({ from, to, action: Action.HOST });
+    const { retval, out } = rig().run('trunk_egress', frameOf(from));
+    t.is(retval, TC_ACT_REDIRECT);
+    const stamped = frameOf(to, fromLane(Action.HOST, TRUNK));
+    t.deepEqual(out, stamped, 'translated, stamped, its TTL not counted');
+    t.is(rig().run('trunk_ingress', out).retval, TC_ACT_OK);
+    t.is(rig().counted(KernelCounter.TRUNK_CLIMB), 0);
+  }
 });
 
 rootTest('trunk: a pod is reached from the host only with its MAC in the row', (t) => {

@@ -1,7 +1,14 @@
 import type { ExecutionContext } from 'ava';
 import { Action, FailMode, KernelCounter } from '../../assembly/abi.js';
 import { rootTest } from '../native/root.js';
-import { TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_SHOT, useRig, XDP_DROP, XDP_PASS } from './use-rig.js';
+import {
+  TC_ACT_UNSPEC,
+  TC_ACT_REDIRECT,
+  TC_ACT_SHOT,
+  useRig,
+  XDP_DROP,
+  XDP_PASS,
+} from './use-rig.js';
 import { addr4, addr6, ETH_HLEN, frameOf, rawFrame, type Tuple } from './frames.js';
 
 const rig = useRig();
@@ -12,6 +19,7 @@ const CLIENT4 = addr4('203.0.113.5');
 const CLIENT6 = addr6('2001:db8:1:0:0:0:0:5');
 const TCP = 6;
 const UDP = 17;
+const SCTP = 132;
 const NODE_PORT = 30080;
 
 const TO_NODE4: Tuple = {
@@ -45,7 +53,7 @@ function fate(t: ExecutionContext, frame: Buffer): Fate {
     t.is(xdp.retval, XDP_DROP);
     return 'dropped';
   }
-  t.deepEqual([tc.retval, xdp.retval], [TC_ACT_OK, XDP_PASS]);
+  t.deepEqual([tc.retval, xdp.retval], [TC_ACT_UNSPEC, XDP_PASS]);
   return 'host';
 }
 
@@ -75,6 +83,16 @@ rootTest('uplink: a claimed address, port and protocol climb; its neighbours do 
   t.is(fate(t, frameOf({ ...TO_NODE4, dst: CLIENT4 })), 'host');
   t.is(fate(t, frameOf({ ...TO_NODE6, proto: 'udp' })), 'lane');
   t.is(fate(t, frameOf(TO_NODE6)), 'host');
+});
+
+rootTest('uplink: SCTP to a claimed address and port climbs, for SCTP only', (t) => {
+  for (const to of [TO_NODE4, TO_NODE6]) {
+    rig().putOurs(to.dst, NODE_PORT, SCTP);
+    t.is(fate(t, frameOf({ ...to, proto: 'sctp' })), 'lane');
+    t.is(fate(t, frameOf({ ...to, proto: 'sctp', dport: NODE_PORT + 1 })), 'host');
+    t.is(fate(t, frameOf({ ...to, proto: 'udp' })), 'host');
+    t.is(fate(t, frameOf(to)), 'host');
+  }
 });
 
 rootTest('uplink: an address claimed as a whole climbs whatever the packet', (t) => {
@@ -109,6 +127,36 @@ rootTest('uplink: the first fragment and a packet with options show their port',
   ]);
   options[ETH_HLEN] = 0x46;
   t.is(fate(t, options), 'lane');
+});
+
+rootTest('uplink: all fragments of a claimed protocol climb, whatever their port', (t) => {
+  rig().putOurs(NODE4, 0, UDP);
+  rig().putOurs(NODE6, 0, UDP);
+  for (const bits of [0x2000, 0x2010, 0x0010]) {
+    const fragment = frameOf({ ...TO_NODE4, proto: 'udp' });
+    fragment.writeUInt16BE(bits, ETH_HLEN + 6);
+    t.is(fate(t, fragment), 'lane');
+    const other = frameOf(TO_NODE4);
+    other.writeUInt16BE(bits, ETH_HLEN + 6);
+    t.is(fate(t, other), 'host');
+  }
+  for (const [proto, expected] of [
+    [UDP, 'lane'],
+    [TCP, 'host'],
+  ] as const) {
+    const fragment = frameOf({ ...TO_NODE6, proto: 'udp' });
+    fragment[ETH_HLEN + 6] = 44;
+    fragment[ETH_HLEN + 40] = proto;
+    t.is(fate(t, fragment), expected);
+  }
+  t.is(fate(t, frameOf({ ...TO_NODE4, proto: 'udp' })), 'host', 'whole datagrams do not');
+});
+
+rootTest('uplink: nobody outside speaks with the loopback, frontend or not', (t) => {
+  const loopback = addr4('127.0.0.1');
+  rig().putOurs(loopback, NODE_PORT, TCP);
+  t.is(fate(t, frameOf({ ...TO_NODE4, dst: loopback })), 'host');
+  t.is(fate(t, frameOf({ ...TO_NODE4, src: loopback, dst: loopback })), 'host');
 });
 
 rootTest('uplink: when the lane is silent what is ours follows the fail mode', (t) => {

@@ -4,6 +4,8 @@ import { openRig, type Rig } from './rig.js';
 
 // linux/pkt_cls.h, linux/bpf.h
 export const TC_ACT_OK = 0;
+/** -1 as an unsigned word: whoever comes next on the hook decides. */
+export const TC_ACT_UNSPEC = 0xffffffff;
 export const TC_ACT_SHOT = 2;
 export const TC_ACT_REDIRECT = 7;
 export const XDP_DROP = 1;

@@ -9,7 +9,7 @@ import { ask, freePort, occupy } from './request.js';
 
 const WEB = namedKey('default', 'web');
 const API = namedKey('default', 'api');
-const CAPACITIES = { services: 64, backends: 64, setEntries: 64, maglevEntries: 4096 };
+const CAPACITIES = { services: 64, backends: 64, setEntries: 64, maglevEntries: 4096, ranges: 64 };
 const hosts = ['127.0.0.1'];
 
 function wish(name: ObjectKey, port: number, localEndpoints: number): HealthCheck {
@@ -27,7 +27,7 @@ function localService(name: string, healthCheckNodePort: number, more = {}) {
   });
 }
 
-test('hc 77: 0 local endpoints are 503, 18 are 200 with their weight; other services keep theirs', async (t) => {
+test('health check: 0 local endpoints are 503, 18 are 200 with their weight; other services keep theirs [proxy 77]', async (t) => {
   const ports = createHealthCheckPorts({ nodeName: HERE, isHealthy: () => true, hosts });
   const [web, api] = [await freePort(), await freePort()];
   t.deepEqual(await ports.sync([wish(WEB, web, 0), wish(API, api, 3)]), []);
@@ -54,7 +54,7 @@ test('hc 77: 0 local endpoints are 503, 18 are 200 with their weight; other serv
   await ports.close();
 });
 
-test('hc 78: a service whose port changes leaves the old port and answers on the new one', async (t) => {
+test('health check: a service whose port changes leaves the old port and answers on the new one [proxy 78]', async (t) => {
   const ports = createHealthCheckPorts({ nodeName: HERE, isHealthy: () => true, hosts });
   const [before, after] = [await freePort(), await freePort()];
   await ports.sync([wish(WEB, before, 2)]);
@@ -68,7 +68,7 @@ test('hc 78: a service whose port changes leaves the old port and answers on the
   await ports.close();
 });
 
-test('hc 79: an unhealthy proxy answers 503 with serviceProxyHealthy false, endpoints or not', async (t) => {
+test('health check: an unhealthy proxy answers 503 with serviceProxyHealthy false, endpoints or not [proxy 79]', async (t) => {
   let isHealthy = false;
   const ports = createHealthCheckPorts({ nodeName: HERE, isHealthy: () => isHealthy, hosts });
   const port = await freePort();
@@ -82,14 +82,14 @@ test('hc 79: an unhealthy proxy answers 503 with serviceProxyHealthy false, endp
   await ports.close();
 });
 
-test('hc 80: only terminating endpoints here count as none', (t) => {
+test('health check: only terminating endpoints here count as none [proxy 80]', (t) => {
   const control = createControl({ nodeName: HERE, capacities: CAPACITIES });
   control.apply(put('Service', localService('web', 32000)));
   control.apply(put('EndpointSlice', slice('web-1', 'web', [draining('10.1.0.1', HERE)])));
   t.deepEqual(control.healthChecks(), [wish(WEB, 32000, 0)]);
 });
 
-test('hc 81: an address with two ports counts once; other nodes and those not ready do not', (t) => {
+test('health check: an address with two ports counts once; other nodes and those not ready do not [proxy 81]', (t) => {
   const control = createControl({ nodeName: HERE, capacities: CAPACITIES });
   const ports = [
     { name: 'http', port: 80, protocol: 'TCP' },

@@ -39,7 +39,7 @@ async function rig(t: ExecutionContext, isSynced = true) {
   return { clock, backlog, health, answers, port: listener.port, statuses };
 }
 
-test('hc 82: a change that waits for the limit is 503 on both, the pass that programs it 200', async (t) => {
+test('health check: a change that waits for the limit is 503 on both, the pass that programs it 200 [proxy 82]', async (t) => {
   const { clock, backlog, statuses } = await rig(t);
   t.deepEqual(await statuses(), [200, 200]);
   clock.ms += 3_600_000;
@@ -58,7 +58,7 @@ test('hc 82: a change that waits for the limit is 503 on both, the pass that pro
   t.deepEqual(await statuses(), [200, 200]);
 });
 
-test('hc 82: a change that arrives during a pass waits for the next one', async (t) => {
+test('health check: a change that arrives during a pass waits for the next one [proxy 82]', async (t) => {
   const { clock, backlog, statuses } = await rig(t);
   backlog.begin();
   backlog.add(EVENT);
@@ -67,7 +67,7 @@ test('hc 82: a change that arrives during a pass waits for the next one', async 
   t.deepEqual(await statuses(), [503, 503]);
 });
 
-test('hc 82: nothing is due before the source has said all it knows', async (t) => {
+test('health check: nothing is due before the source has said all it knows [proxy 82]', async (t) => {
   const { clock, backlog, statuses } = await rig(t, false);
   backlog.add(EVENT);
   clock.ms += 120_000;
@@ -77,7 +77,7 @@ test('hc 82: nothing is due before the source has said all it knows', async (t) 
   t.deepEqual(await statuses(), [503, 503]);
 });
 
-test('hc 83: a node that is tainted, deleting or gone is 503 on /healthz alone', async (t) => {
+test('health check: a node that is tainted, deleting or gone is 503 on /healthz alone [proxy 83]', async (t) => {
   const { health, statuses } = await rig(t);
   const own = node(HERE, [], []);
   const taints = [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }];
@@ -98,7 +98,7 @@ test('hc 83: a node that is tainted, deleting or gone is 503 on /healthz alone',
   t.deepEqual(await statuses(), [503, 200], 'seen, and gone');
 });
 
-test('hc 84: one family that is stuck is 503 with the status of each', async (t) => {
+test('health check: one family that is stuck is 503 with the status of each [proxy 84]', async (t) => {
   const { clock, backlog, port } = await rig(t);
   backlog.add(put('EndpointSlice', slice('web-6', 'web', [ready('fd00::1')])));
   clock.ms += 70_000;

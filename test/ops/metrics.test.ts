@@ -14,16 +14,23 @@ import {
   LaneCounter,
 } from '../../assembly/abi.js';
 import { createControl } from '../../src/compile/control.js';
+import { createSlis, registerBuildInfo, registerSource } from '../../src/ops/agent-metrics.js';
 import { createBacklog, IP_FAMILIES, TRIGGER_ANNOTATION } from '../../src/ops/backlog.js';
+import { formatConfigz } from '../../src/ops/configz.js';
 import { listen } from '../../src/ops/http.js';
+import { createIgnoredReport } from '../../src/ops/ignored.js';
 import { createMetrics, metricsHandler } from '../../src/ops/metrics.js';
 import { registerProxyMetrics } from '../../src/ops/proxy-metrics.js';
+import { createCounters } from '../../src/sources/counters.js';
+import { parseConfig } from '../../src/config.js';
+import { createLog } from '../../src/log.js';
+import type { SourceEvent } from '../../src/model/events.js';
 import { members } from '../../src/ops/tables.js';
-import { drop, HERE, put, ready, service, slice, webService } from '../model/objects.js';
+import { drop, HERE, node, put, ready, service, slice, webService } from '../model/objects.js';
 import { parseExposition } from './exposition.js';
 import { ask } from './request.js';
 
-const CAPACITIES = { services: 64, backends: 64, setEntries: 64, maglevEntries: 4096 };
+const CAPACITIES = { services: 64, backends: 64, setEntries: 64, maglevEntries: 4096, ranges: 64 };
 const PAGE = join(import.meta.dirname, '../../docs/metrics.md');
 const START_MS = Date.UTC(2026, 0, 1);
 
@@ -40,15 +47,144 @@ function rig() {
     backlog,
     withoutLocal: (family) => controlPlane.withoutLocal(family === 'IPv4' ? 4 : 6),
   });
+  const source = createCounters();
+  registerBuildInfo(registry, '1.2.3');
+  registerSource(registry, source);
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const reportIgnored = createIgnoredReport(registry, createLog('info', { write }));
   const read = async () => parseExposition(await registry.metrics());
-  return { clock, controlPlane, backlog, control, counters, registry, proxy, read };
+  return {
+    clock,
+    controlPlane,
+    backlog,
+    control,
+    counters,
+    registry,
+    proxy,
+    read,
+    source,
+    lines,
+    reportIgnored,
+  };
 }
+
+const CONFIG = `apiVersion: sluice/v1alpha1
+kind: SluiceConfiguration
+nodeName: n1
+source: { kubernetes: { kubeconfig: k } }
+serviceCIDRs: [10.96.0.0/12, 'fd00::/112']
+nodeAddresses: [192.0.2.1]
+healthzBindAddress: '[::]:1'
+`;
+
+function extras(isHealthy = () => true) {
+  const slis = createSlis(isHealthy);
+  const config = parseConfig(CONFIG, '/etc/sluice.yaml', 'h');
+  return { slis: slis.registry, answered: slis.answered, configz: () => formatConfigz(config) };
+}
+
+test('configz: the configuration in force, in the words of the file', async (t) => {
+  const listener = await listen(
+    { host: '127.0.0.1', port: 0 },
+    metricsHandler(rig().registry, extras()),
+  );
+  t.teardown(listener.close);
+  const { headers, body } = await ask(listener.port, '/configz');
+  t.is(headers['content-type'], 'application/json');
+  t.like((JSON.parse(body) as { sluice: object }).sluice, {
+    nodeName: 'n1',
+    source: { kubernetes: { kubeconfig: '/etc/k' } },
+    serviceCIDRs: ['10.96.0.0/12', 'fd00::/112'],
+    nodeAddresses: ['192.0.2.1'],
+    healthzBindAddress: '[::]:1',
+    metricsBindAddress: '127.0.0.1:10249',
+    failMode: 'open',
+  });
+});
+
+test('slis: the last answer of each probe, and how often which', async (t) => {
+  let isHealthy = true;
+  const { slis, answered } = extras(() => isHealthy);
+  const values = async (name: string) =>
+    Object.fromEntries(parseExposition(await slis.metrics()).get(name)?.samples ?? []);
+  const gauge = (type: string) => `kubernetes_healthcheck{name="proxy",type="${type}"}`;
+  t.deepEqual(await values('kubernetes_healthcheck'), {
+    [gauge('healthz')]: 1,
+    [gauge('livez')]: 1,
+  });
+  isHealthy = false;
+  answered('livez', 200);
+  answered('livez', 200);
+  answered('livez', 503);
+  t.deepEqual(await values('kubernetes_healthcheck'), {
+    [gauge('healthz')]: 0,
+    [gauge('livez')]: 0,
+  });
+  const total = (status: string) =>
+    `kubernetes_healthchecks_total{name="proxy",type="livez",status="${status}"}`;
+  t.deepEqual(await values('kubernetes_healthchecks_total'), {
+    [total('success')]: 2,
+    [total('error')]: 1,
+  });
+});
+
+test('metrics: what runs, and how it gets on with its API server', async (t) => {
+  const { read, source } = rig();
+  source.watches = 7;
+  const families = await read();
+  const build = [...(families.get('sluice_build_info')?.samples ?? [])];
+  t.regex(build[0]?.[0] ?? '', /version="1\.2\.3",abi="\d+",node_version="v/);
+  t.is(families.get('sluice_source_watches_total')?.samples.get('sluice_source_watches_total'), 7);
+});
+
+test('metrics: what cannot be used of an object is one warning and one count each, by kind', async (t) => {
+  const { controlPlane, reportIgnored, lines, read } = rig();
+  const web = (externalIPs: string[], type = 'ClusterIP') => {
+    const ports = [{ name: 'http', port: 80, protocol: 'TCP' }];
+    return put('Service', service('web', { clusterIP: '10.96.0.1', externalIPs, ports, type }));
+  };
+  const take = (event: SourceEvent) => {
+    reportIgnored(controlPlane.apply(event));
+  };
+  take(web(['192.0.2.1', 'x']));
+  take(web(['192.0.2.1', 'x']));
+  take(web(['192.0.2.1', 'x'], 'NodePort'));
+  take(put('Node', node('node-b', ['bad'], ['192.0.2.2'])));
+  take({ type: 'synced' });
+  t.deepEqual(
+    lines.map(({ time: _, ...line }) => line),
+    [
+      {
+        level: 'warn',
+        kind: 'Service',
+        object: 'default/web',
+        ignored: 'externalIPs[1] "x": no address',
+        msg: 'Service default/web: externalIPs[1] "x": no address',
+      },
+      {
+        level: 'warn',
+        kind: 'Node',
+        object: 'node-b',
+        ignored: 'podCIDRs[0] "bad": no prefix',
+        msg: 'Node node-b: podCIDRs[0] "bad": no prefix',
+      },
+    ],
+  );
+  const name = 'sluice_ignored_fields_total';
+  t.deepEqual(Object.fromEntries((await read()).get(name)?.samples ?? []), {
+    [`${name}{kind="Service"}`]: 1,
+    [`${name}{kind="EndpointSlice"}`]: 0,
+    [`${name}{kind="Node"}`]: 1,
+    [`${name}{kind="Pod"}`]: 0,
+  });
+});
 
 test('metrics: a scrape over HTTP is text that promtool would take', async (t) => {
   const { registry, proxy } = rig();
   proxy.passed(3);
   proxy.programmed('IPv4', [400]);
-  const listener = await listen({ host: '127.0.0.1', port: 0 }, metricsHandler(registry));
+  const listener = await listen({ host: '127.0.0.1', port: 0 }, metricsHandler(registry, extras()));
   t.teardown(listener.close);
   const { status, headers, body } = await ask(listener.port, '/metrics');
   t.is(status, 200);
@@ -169,7 +305,7 @@ test('metrics: buckets are those of kube-proxy', async (t) => {
   t.is(answered?.get('kubeproxy_proxy_healthz_total{code="503"}'), 1);
 });
 
-test('metrics: ports of Local policies with endpoints elsewhere only are counted, by policy and family', async (t) => {
+test('metrics: ports of Local policies with endpoints elsewhere only are counted, by policy and family [proxy 56]', async (t) => {
   const { controlPlane, read } = rig();
   const ports = [{ name: 'http', port: 80, protocol: 'TCP' }];
   const spec = { type: 'NodePort', externalTrafficPolicy: 'Local', ports };

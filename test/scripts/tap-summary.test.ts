@@ -1,5 +1,5 @@
 import test from 'ava';
-import { createTapSummary } from '../../scripts/tap-summary.js';
+import { createTapSummary, readCases } from '../../scripts/tap-summary.js';
 
 /** The last line of the report, and the whole of it. */
 function summarise(code: number, ...lines: string[]): { last: string; report: string } {
@@ -51,4 +51,20 @@ test('summary: what ava did not report is a failure', (t) => {
   t.is(summarise(1, 'ok 1 - a', '# fail 0').last, '1 passed, 1 failed');
   t.is(summarise(1, 'ok 1 - a', '# fail 2').last, '1 passed, 2 failed');
   t.is(summarise(1, 'ok 1 - a').last, '1 passed, 1 failed');
+});
+
+test('summary: cases of the conformance list are counted by the titles of passed tests', (t) => {
+  const summary = createTapSummary(
+    readCases('1. one\n2. two\n3. three — does not apply: no\n4. x'),
+  );
+  for (const line of ['ok 1 - a › b [proxy 1]', 'not ok 2 - c [proxy 2 4]', '# fail 1']) {
+    summary.read(line);
+  }
+  t.true(
+    summary
+      .finish(1)
+      .includes(
+        'docs/conformance.md: 1 of 4 cases covered, 1 do not apply, without a passed test: 2 4',
+      ),
+  );
 });

@@ -25,9 +25,9 @@ ports:
 `;
 
 function objects(text: string): unknown[] {
-  const checked = readManifests(text, 'f.yaml');
-  if (!checked.ok) throw new Error(checked.findings.map(formatFinding).join('\n'));
-  return checked.value.map(({ kind, object }) => [
+  const { events, bad } = readManifests(text, 'f.yaml');
+  if (bad.length > 0) throw new Error(complaints(text).join('\n'));
+  return events.map(({ kind, object }) => [
     kind,
     object.metadata?.namespace,
     object.metadata?.name,
@@ -35,15 +35,14 @@ function objects(text: string): unknown[] {
 }
 
 function complaints(text: string): string[] {
-  const checked = readManifests(text, 'f.yaml');
-  return checked.ok ? [] : checked.findings.map(formatFinding);
+  const { bad } = readManifests(text, 'f.yaml');
+  return bad.flatMap(({ findings }) => findings.map(formatFinding));
 }
 
 test('manifests: what the API server would fill in is filled in', (t) => {
-  const checked = readManifests(`${SERVICE}---\n${SLICE}`, 'f.yaml');
-  t.true(checked.ok);
-  if (!checked.ok) return;
-  const [web, slice] = checked.value;
+  const { events, bad } = readManifests(`${SERVICE}---\n${SLICE}`, 'f.yaml');
+  t.deepEqual(bad, []);
+  const [web, slice] = events;
   t.like(web?.object, {
     metadata: { namespace: 'default', name: 'web' },
     spec: {
@@ -180,3 +179,19 @@ for (const [text, line] of BAD) {
     t.deepEqual(complaints(text), [`f.yaml${line}`]);
   });
 }
+
+test('manifests: a bad object has the name it would have, and the others are read', (t) => {
+  const nameless = 'apiVersion: v1\nkind: Pod\nmetadata: {}\n';
+  const node = 'apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nspec: {podCIDR: x}\n';
+  const bad = SERVICE.replace('port: 80', 'port: 0').replace('name: web', 'name: odd');
+  const list = `apiVersion: v1\nkind: List\nitems: [5]\n`;
+  const read = readManifests([SERVICE, nameless, node, bad, list, SLICE].join('---\n'), 'f.yaml');
+  t.deepEqual(
+    read.events.map(({ kind, object }) => `${kind} ${object.metadata?.name ?? ''}`),
+    ['Service web', 'EndpointSlice web-1'],
+  );
+  t.deepEqual(
+    read.bad.map(({ name }) => name),
+    ['Pod (no name)', 'Node n1', 'Service default/odd', 'object (no kind)'],
+  );
+});

@@ -13,7 +13,7 @@ import {
   REMOTE4,
   openEngine,
 } from '../support/engine.js';
-import { type PacketSpec, hexOf, packet } from '../support/frames.js';
+import { type PacketSpec, packet } from '../support/frames.js';
 
 const UDP = { proto: 'udp', src: A4, dst: B4, sport: 1000, dport: 2000, payload: 'data' } as const;
 const UDP6 = { ...UDP, src: A6, dst: B6 } as const;
@@ -49,12 +49,13 @@ test('forward: two pings with one identifier from one pod to two pods are two fl
 test('forward: what no row describes is routed without one', (t) => {
   const engine = openEngine();
   const payload = new Uint8Array(64);
-  const first = packet({ ...UDP, payload, fragment: { offset: 0, more: true } });
+  const gre = packet(UDP);
+  gre[14 + 9] = 47;
   const later = packet({ ...UDP, payload, fragment: { offset: 4, more: false } });
-  const later6 = packet({ ...UDP6, payload, fragment: { offset: 4, more: false } });
-  const other = packet(UDP);
-  other[14 + 9] = 47; // GRE
-  for (const frame of [first, later, later6, withIpv4Checksum(other)]) {
+  later[14 + 9] = 47;
+  const none6 = packet(UDP6);
+  none6[14 + 6] = 59; // no next header
+  for (const frame of [withIpv4Checksum(gre), withIpv4Checksum(later), none6]) {
     const sent = engine.send(IF.POD_A, frame);
     t.is(sent.verdict, Verdict.TX);
     t.is(sent.outIfindex, IF.POD_B);
@@ -180,20 +181,6 @@ test('forward: a frame of a link that nobody has named is dropped as such', (t) 
   t.is(engine.send(99, packet(UDP)).drop, Drop.UNKNOWN_LINK);
   t.is(engine.send(0, packet(UDP)).drop, Drop.UNKNOWN_LINK);
 });
-
-for (const ttl of [0, 1]) {
-  for (const spec of [UDP, UDP6]) {
-    test(`forward: TTL ${ttl} is the host's to answer, the packet untouched, from ${spec.src}`, (t) => {
-      const engine = openEngine();
-      const frame = packet({ ...spec, ttl });
-      const sent = engine.send(IF.POD_A, frame);
-      t.is(sent.verdict, Verdict.PUNT);
-      t.is(sent.action, Action.HOST);
-      t.is(hexOf(sent.frame), hexOf(frame));
-      t.is(engine.counter(LaneCounter.PUNTED), 1);
-    });
-  }
-}
 
 /** Frames that are not what they say, and the name of what is wrong. */
 const BAD: readonly [string, Drop, (frame: Uint8Array) => Uint8Array][] = [

@@ -7,39 +7,33 @@ import { packet } from '../support/frames.js';
 import { VIP, VIP6, tcp, webOver } from './web.js';
 
 const ETH_HLEN = 14;
+/** Destination unreachable: type and code (RFC 792; RFC 4443 3.1). */
+const PORT_UNREACHABLE = [3, 3];
+const PORT_UNREACHABLE6 = [1, 4];
 
-function tcpNumbers(frame: Uint8Array): { seq: number; ack: number; length: number } {
-  const view = new DataView(frame.buffer, frame.byteOffset);
-  const l4 = ETH_HLEN + 20;
-  return { seq: view.getUint32(l4 + 4), ack: view.getUint32(l4 + 8), length: frame.length };
+/** Type and code of an IPv4 answer, and the packet it quotes. */
+function read4(frame: Uint8Array): { kind: number[]; quote: Uint8Array } {
+  const icmp = frame.subarray(ETH_HLEN + 20);
+  return { kind: [...icmp.subarray(0, 2)], quote: icmp.subarray(8) };
 }
 
-/** A frame whose sequence and acknowledgment numbers are known, checksum left as it was. */
-function numbered(flags: string, extra: object = {}): Uint8Array {
-  const frame = tcp(flags, extra);
-  const view = new DataView(frame.buffer, frame.byteOffset);
-  view.setUint32(ETH_HLEN + 24, 1000);
-  view.setUint32(ETH_HLEN + 28, 7000);
-  return frame;
-}
-
-test('reject: a SYN to a service without backends is refused by the service address', (t) => {
+test('reject: a SYN to a service without backends is refused by the service address [proxy 9 112]', (t) => {
   const engine = webOver();
-  const sent = engine.send(IF.POD_A, numbered('S'));
+  const asked = tcp('S');
+  const sent = engine.send(IF.POD_A, asked.slice());
   t.is(sent.verdict, Verdict.TX);
   t.is(sent.action, Action.POD);
   t.is(sent.outIfindex, IF.POD_A);
-  t.like(sent.seen, { src: VIP, dst: A4, sport: 80, dport: 40000, flags: 'RA', isSound: true });
-  t.deepEqual(tcpNumbers(sent.frame), { seq: 0, ack: 1001, length: ETH_HLEN + 40 });
+  t.like(sent.seen, { src: VIP, dst: A4, proto: 1, isSound: true });
+  t.deepEqual(read4(sent.frame), { kind: PORT_UNREACHABLE, quote: asked.subarray(ETH_HLEN) });
   t.is(engine.flows().length, 0);
   t.is(engine.counter(LaneCounter.REJECTED), 1);
 });
 
-test('reject: a segment that acknowledges is reset with the number it acknowledges', (t) => {
-  const engine = webOver();
-  const sent = engine.send(IF.POD_A, numbered('PA', { payload: 'late data' }));
-  t.like(sent.seen, { flags: 'R', payload: '', isSound: true });
-  t.like(tcpNumbers(sent.frame), { seq: 7000, ack: 0 });
+test('reject: no more of a packet is quoted than 576 bytes hold', (t) => {
+  const sent = webOver().send(IF.POD_A, tcp('PA', { payload: 'x'.repeat(1400) }));
+  t.is(sent.frame.length, ETH_HLEN + 576);
+  t.true(sent.seen.isSound);
 });
 
 test('reject: a reset is not answered', (t) => {
@@ -53,7 +47,21 @@ test('reject: the node and outside clients are refused where they asked', (t) =>
   const outside = engine.send(IF.UPLINK, tcp('S', { src: OUTSIDE4 }));
   t.is(outside.action, Action.UPLINK);
   t.is(outside.outIfindex, IF.UPLINK);
-  t.like(outside.seen, { src: VIP, dst: OUTSIDE4, flags: 'RA', isSound: true });
+  t.like(outside.seen, { src: VIP, dst: OUTSIDE4, type: 3, isSound: true });
+});
+
+test('reject: answers are limited to a burst of 50 and 1000 a second, as in Linux', (t) => {
+  const engine = webOver();
+  engine.nowMs += 1000;
+  const answers = (): number =>
+    Array.from({ length: 80 }, (_, i) =>
+      engine.send(IF.POD_A, tcp('S', { sport: 1000 + i })),
+    ).filter(({ verdict }) => verdict === Verdict.TX).length;
+  t.is(answers(), 50);
+  t.is(engine.drops(Drop.ERROR_NOT_ANSWERED), 30);
+  t.is(engine.counter(LaneCounter.ICMP_ERRORS_LIMITED), 30);
+  engine.nowMs += 10;
+  t.is(answers(), 10);
 });
 
 test('reject: a datagram is answered by port unreachable that quotes it', (t) => {
@@ -65,24 +73,27 @@ test('reject: a datagram is answered by port unreachable that quotes it', (t) =>
   const sent = engine.send(IF.POD_A, query);
   t.like(sent.seen, { src: VIP, dst: A4, proto: 1, type: 3, isSound: true });
   t.is(sent.frame[ETH_HLEN + 21], 3, 'code: port unreachable');
-  const quote = sent.frame.subarray(ETH_HLEN + 28);
-  t.deepEqual(quote, asked.subarray(ETH_HLEN, ETH_HLEN + 28));
+  t.deepEqual(read4(sent.frame).quote, asked.subarray(ETH_HLEN), 'the whole datagram');
 });
 
-test('reject: IPv6 is refused by reset and by port unreachable, checksums sound', (t) => {
+test('reject: IPv6 is refused by port unreachable, checksums sound', (t) => {
   const engine = openEngine();
   const ports = [
     { name: 'http', port: 80, protocol: 'TCP' },
     { name: 'dns', port: 53, protocol: 'UDP' },
   ];
   engine.apply(put('Service', service('six', { clusterIP: VIP6, ports })));
-  const refused = engine.send(IF.POD_A, tcp('S', { src: A6, dst: VIP6 }));
-  t.like(refused.seen, { src: VIP6, dst: A6, flags: 'RA', isSound: true });
-  const query = packet({ proto: 'udp', src: A6, dst: VIP6, sport: 9, dport: 53, payload: 'who?' });
-  const asked = query.slice(ETH_HLEN);
-  const sent = engine.send(IF.POD_A, query);
-  t.like(sent.seen, { src: VIP6, dst: A6, proto: 58, type: 1, isSound: true });
-  t.deepEqual(sent.frame.subarray(ETH_HLEN + 48), asked, 'the whole datagram is quoted');
+  const query = { src: A6, dst: VIP6, sport: 9 } as const;
+  for (const frame of [
+    tcp('S', query),
+    packet({ ...query, proto: 'udp', dport: 53, payload: 'who?' }),
+  ]) {
+    const asked = frame.slice(ETH_HLEN);
+    const sent = engine.send(IF.POD_A, frame);
+    t.like(sent.seen, { src: VIP6, dst: A6, proto: 58, isSound: true });
+    t.deepEqual([...sent.frame.subarray(ETH_HLEN + 40, ETH_HLEN + 42)], PORT_UNREACHABLE6);
+    t.deepEqual(sent.frame.subarray(ETH_HLEN + 48), asked, 'the whole datagram is quoted');
+  }
 });
 
 test('reject: endpoints elsewhere, by a policy that keeps traffic here, are kept quiet about', (t) => {
@@ -92,5 +103,17 @@ test('reject: endpoints elsewhere, by a policy that keeps traffic here, are kept
     put('Service', { ...web, spec: { ...web.spec, internalTrafficPolicy: 'Local' } }),
     put('EndpointSlice', slice('web-1', 'web', [{ ...ready(REMOTE4), nodeName: 'elsewhere' }])),
   );
-  t.is(engine.send(IF.POD_A, tcp('S')).drop, Drop.NO_BACKEND);
+  t.is(engine.send(IF.POD_A, tcp('S')).drop, Drop.NO_LOCAL_BACKEND);
+});
+
+test('reject: a port or protocol that a service has not is refused, not routed [proxy 6 7]', (t) => {
+  const engine = webOver('10.244.1.3');
+  for (const frame of [tcp('S', { dport: 81 }), tcp('S', { proto: 'udp' })]) {
+    const asked = frame.slice(ETH_HLEN);
+    const sent = engine.send(IF.POD_A, frame);
+    t.like(sent.seen, { src: VIP, dst: A4, proto: 1, isSound: true });
+    t.deepEqual(read4(sent.frame), { kind: PORT_UNREACHABLE, quote: asked });
+  }
+  t.is(engine.send(IF.POD_A, tcp('S', { proto: 'icmp' })).drop, Drop.SERVICE_PORT_UNKNOWN);
+  t.is(engine.flows().length, 0);
 });

@@ -4,7 +4,7 @@ import { drop, put, ready, slice, webService } from '../model/objects.js';
 import { A4, A6, B4, IF, NODE4, NODE6, REMOTE4, openEngine } from '../support/engine.js';
 import { VIP, VIP6, back, tcp, webOver } from './web.js';
 
-test('service: a flow keeps its backend after that has left the service', (t) => {
+test('service: a flow keeps its backend after that has left the service [proxy 106]', (t) => {
   const engine = webOver(B4);
   engine.send(IF.POD_A, tcp('S'));
   engine.send(IF.POD_B, back(B4, 'SA'));
@@ -15,7 +15,7 @@ test('service: a flow keeps its backend after that has left the service', (t) =>
   t.like(engine.send(IF.POD_B, back(B4, 'A')).seen, { src: VIP, isSound: true });
 });
 
-test('service: a repeated SYN keeps the backend of a living flow', (t) => {
+test('service: a repeated SYN keeps the backend of a living flow [proxy 102]', (t) => {
   const engine = webOver(B4);
   engine.send(IF.POD_A, tcp('S'));
   engine.apply(put('EndpointSlice', slice('web-1', 'web', [ready(REMOTE4)])));
@@ -32,7 +32,7 @@ const ENDINGS = {
   'both FINs, the server first': ['>S', '<SA', '>A', '<FA', '>A', '>FA'],
 };
 for (const [ending, segments] of Object.entries(ENDINGS)) {
-  test(`service: after ${ending} a new SYN selects anew`, (t) => {
+  test(`service: after ${ending} a new SYN selects anew [proxy 103]`, (t) => {
     const engine = webOver(B4);
     for (const segment of segments) {
       const flags = segment.slice(1);
@@ -54,7 +54,7 @@ test('service: a SYN on a flow whose time is up does not wait for the sweep', (t
   t.like(engine.send(IF.POD_A, tcp('S')).seen, { dst: REMOTE4 });
 });
 
-test('service: two services on one backend with one client port get different source ports', (t) => {
+test('service: two services on one backend with one client port get different source ports [proxy 104]', (t) => {
   const engine = webOver(B4);
   engine.apply(
     put('Service', webService('other', '10.96.0.11')),
@@ -87,7 +87,7 @@ for (const [family, vip, pod, nodeAddress] of [
   ['IPv4', VIP, A4, NODE4],
   ['IPv6', VIP6, A6, NODE6],
 ] as const) {
-  test(`service: a pod that is its own backend sees the node as its client, ${family}`, (t) => {
+  test(`service: a pod that is its own backend sees the node as its client, ${family} [proxy 2]`, (t) => {
     const engine = openEngine();
     engine.apply(
       put('Service', webService('self', vip)),

@@ -3,11 +3,12 @@
  * it, two pods, the host, one uplink, and a clock that the test turns.
  */
 import * as abi from '../../assembly/abi.js';
-import { parseMac } from '../../src/addr.js';
+import { parseAddress, parseMac } from '../../src/addr.js';
 import { createControl } from '../../src/compile/control.js';
+import type { ControlOptions } from '../../src/compile/control.js';
 import type { Link } from '../../src/compile/links.js';
 import { createCore } from '../../src/core/instance.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core, StartOptions } from '../../src/core/instance.js';
 import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import type { Capacities } from '../../src/core/regions.js';
 import type { SourceEvent } from '../../src/model/events.js';
@@ -105,6 +106,10 @@ export interface EngineOptions {
   /** Default: from START_MS on. */
   readonly nowMs?: number;
   readonly core?: Core;
+  readonly control?: Partial<ControlOptions>;
+  /** Of the node; default NODE4 and NODE6. */
+  readonly localAddresses?: readonly string[];
+  readonly timeoutsMs?: NonNullable<StartOptions['timeoutsMs']>;
 }
 
 function link(kind: 'pod', ifindex: number, name: string, mac: string): Link {
@@ -125,9 +130,13 @@ export const FRAME_PTR = abi.SCRATCH_BASE + abi.FRAME_HEADROOM;
 export function openEngine(options: EngineOptions = {}): Engine {
   const capacities = { ...SMALL_CAPACITIES, ...options.capacities };
   const core = options.core ?? createCore(capacities, options.module);
-  core.start({ offload: true, nowMs: options.nowMs ?? START_MS });
+  core.start({
+    offload: true,
+    nowMs: options.nowMs ?? START_MS,
+    timeoutsMs: options.timeoutsMs ?? {},
+  });
   if (options.core === undefined) setHashKeys(core);
-  const control = createControl({ nodeName: HERE, capacities });
+  const control = createControl({ nodeName: HERE, capacities, ...options.control });
   const program = (): void => {
     const batch = control.flush();
     core.apply(batch);
@@ -174,6 +183,7 @@ export function openEngine(options: EngineOptions = {}): Engine {
   };
   control.apply({ type: 'synced' });
   control.setLinks(options.links ?? LINKS);
+  control.setLocalAddresses((options.localAddresses ?? [NODE4, NODE6]).map(parseAddress));
   engine.apply(
     put('Node', node(HERE, ['10.244.1.0/24', 'fd00:10:244:1::/64'], [NODE4, NODE6])),
     put('Node', node('node-b', ['10.244.2.0/24', 'fd00:10:244:2::/64'], ['192.168.0.2'])),

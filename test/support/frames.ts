@@ -1,16 +1,34 @@
 /**
  * Frames for tests: a builder and a reader that know the wire formats from their RFCs alone. All
- * checksums come from the RFC 1071 oracle, none from the core.
+ * checksums come from the oracles of test/wire, none from the core.
  */
 import { parseAddress } from '../../src/addr.js';
-import { pseudoHeader, rfc1071 } from '../wire/oracle.js';
+import { crc32c, pseudoHeader, rfc1071 } from '../wire/oracle.js';
 
 export const ETH_HLEN = 14;
-export const PROTO = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const;
+export const PROTO = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 } as const;
 const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd } as const;
 const FLAG_BITS = { F: 0x01, S: 0x02, R: 0x04, P: 0x08, A: 0x10, U: 0x20 } as const;
 
-export type Transport = 'tcp' | 'udp' | 'icmp';
+/** SCTP chunk types by name (RFC 9260 3.2). */
+export const CHUNK = {
+  DATA: 0,
+  INIT: 1,
+  INIT_ACK: 2,
+  SACK: 3,
+  HEARTBEAT: 4,
+  HEARTBEAT_ACK: 5,
+  ABORT: 6,
+  SHUTDOWN: 7,
+  SHUTDOWN_ACK: 8,
+  ERROR: 9,
+  COOKIE_ECHO: 10,
+  COOKIE_ACK: 11,
+  SHUTDOWN_COMPLETE: 14,
+} as const;
+export type ChunkName = keyof typeof CHUNK;
+
+export type Transport = 'tcp' | 'udp' | 'icmp' | 'sctp';
 
 export interface PacketSpec {
   readonly proto: Transport;
@@ -20,6 +38,8 @@ export interface PacketSpec {
   readonly dport?: number;
   /** Letters of FSRPAU. */
   readonly flags?: string;
+  /** SCTP chunks; the last one holds the payload. Default: DATA. */
+  readonly chunks?: readonly ChunkName[];
   /** Echo identifier. */
   readonly id?: number;
   /** An echo reply instead of a request. */
@@ -31,7 +51,7 @@ export interface PacketSpec {
   readonly srcMac?: string;
   /** UDP over IPv4 without a checksum. */
   readonly noChecksum?: boolean;
-  /** CHECKSUM_PARTIAL: the field holds the folded sum of the pseudo-header. */
+  /** CHECKSUM_PARTIAL: the field holds the folded sum of the pseudo-header; SCTP's holds 0. */
   readonly partial?: boolean;
   /** IPv4 and IPv6 fragment: offset in units of 8 bytes. */
   readonly fragment?: { readonly offset: number; readonly more: boolean };
@@ -90,12 +110,28 @@ function transport(spec: PacketSpec, addresses: Uint8Array): Uint8Array {
       const head = bytes(u16(sport), u16(dport), u16(8 + payload.length), u16(0));
       return spec.noChecksum ? bytes(head, payload) : fill(head, 6, PROTO.udp);
     }
+    case 'sctp':
+      return sctp(spec, payload);
     case 'icmp': {
       const type = isIpv4 ? (spec.isReply ? 0 : 8) : spec.isReply ? 129 : 128;
       const head = bytes([type, 0], u16(0), u16(id), u16(7));
       return fill(head, 2, isIpv4 ? PROTO.icmp : PROTO.icmpv6, !isIpv4);
     }
   }
+}
+
+/** RFC 9260 3: common header and chunks, each padded to a multiple of four bytes. */
+function sctp(spec: PacketSpec, payload: Uint8Array): Uint8Array {
+  const { sport = 40000, dport = 80, chunks = ['DATA'] } = spec;
+  const body = chunks.map((name, i) => {
+    const value = i === chunks.length - 1 ? payload : new Uint8Array();
+    const padding = new Uint8Array(-value.length & 3);
+    return bytes([CHUNK[name], 3], u16(4 + value.length), value, padding);
+  });
+  const tag = chunks.includes('INIT') ? 0 : 0x5eed1e55;
+  const whole = bytes(u16(sport), u16(dport), u32(tag), u32(0), ...body);
+  if (!spec.partial) whole.set(crc32c(whole), 8);
+  return whole;
 }
 
 function ipv4(spec: PacketSpec, src: Uint8Array, dst: Uint8Array): Uint8Array {
@@ -212,7 +248,9 @@ export interface Seen {
   readonly type?: number;
   readonly checksum?: number;
   readonly payload?: string;
-  /** Every checksum in the frame is what RFC 1071 says it is. */
+  /** SCTP chunks in order. */
+  readonly chunks?: readonly ChunkName[];
+  /** Every checksum in the frame is what RFC 1071, and for SCTP RFC 9260, say it is. */
   readonly isSound: boolean;
 }
 
@@ -268,7 +306,7 @@ function ends(addresses: Uint8Array): { src: string; dst: string } {
 
 type Upper = Pick<
   Seen,
-  'sport' | 'dport' | 'flags' | 'id' | 'type' | 'checksum' | 'payload' | 'isSound'
+  'sport' | 'dport' | 'flags' | 'chunks' | 'id' | 'type' | 'checksum' | 'payload' | 'isSound'
 >;
 
 function seeTransport(part: Uint8Array, addresses: Uint8Array, proto: number): Upper {
@@ -289,10 +327,30 @@ function seeTransport(part: Uint8Array, addresses: Uint8Array, proto: number): U
     const none = checksum === 0 && addresses.length === 8;
     return { ...ports, checksum, payload: text(8), isSound: none || whole };
   }
+  if (proto === PROTO.sctp) return seeSctp(part);
   if (proto !== PROTO.icmp && proto !== PROTO.icmpv6) return { isSound: true };
   const isSound = proto === PROTO.icmp ? rfc1071(part) === 0 : whole;
   const checksum = view.getUint16(2);
   return { type: view.getUint8(0), id: view.getUint16(4), checksum, payload: text(8), isSound };
+}
+
+function seeSctp(part: Uint8Array): Upper {
+  const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
+  const ports = { sport: view.getUint16(0), dport: view.getUint16(2) };
+  const chunks: ChunkName[] = [];
+  const names = Object.keys(CHUNK) as ChunkName[];
+  let payload = '';
+  for (let at = 12; at + 4 <= part.length;) {
+    const length = view.getUint16(at + 2);
+    chunks.push(...names.filter((name) => CHUNK[name] === part[at]));
+    payload = new TextDecoder().decode(part.subarray(at + 4, at + length));
+    // A chunk is at least its own header: a fuzzed one may say less.
+    at += Math.max(4, (length + 3) & ~3);
+  }
+  const blank = part.slice();
+  blank.set([0, 0, 0, 0], 8);
+  const isSound = hexOf(crc32c(blank)) === hexOf(part.subarray(8, 12));
+  return { ...ports, chunks, checksum: view.getUint32(8), payload, isSound };
 }
 
 export interface SeenArp {

@@ -21,10 +21,13 @@ export interface InnerExports extends CoreExports {
   nextTcpState(state: number, flags: number, reply: boolean): number;
   tcpTimeoutMs(state: number): number;
   isTcpClosed(state: number): number;
+  nextSctpState(state: number, chunks: number, reply: boolean): number;
+  sctpTimeoutMs(state: number): number;
+  isSctpClosing(state: number): number;
   nhFlow4(src: number, dst: number, ports: number, kind: number): number;
   nhFlow6(src: number, dst: number, ports: number, kind: number): number;
   pickHash(src: number, dst: number, ports: number, proto: number): number;
-  firstPort(): number;
+  nextRandom(): number;
   candidatePortBe(start: number, i: number): number;
   tableFind(region: number, words: number, w0: bigint, w1: bigint, w2: bigint): number;
   tablePut(region: number, words: number, w0: bigint, w1: bigint, w2: bigint): number;

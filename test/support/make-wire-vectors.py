@@ -27,6 +27,11 @@ from scapy.layers.inet6 import (
 )
 from scapy.layers.ipsec import AH, ESP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.layers.sctp import (
+    SCTP, SCTPChunkAbort, SCTPChunkCookieAck, SCTPChunkCookieEcho, SCTPChunkData,
+    SCTPChunkHeartbeatReq, SCTPChunkInit, SCTPChunkInitAck, SCTPChunkSACK, SCTPChunkShutdown,
+    SCTPChunkShutdownAck, SCTPChunkShutdownComplete,
+)
 from scapy.packet import Raw
 from scapy.utils import checksum
 
@@ -106,6 +111,7 @@ def packets():
     yield 'icmp4 fragmentation needed', (eth() / ip4()
                                          / ICMP(type=3, code=4, nexthopmtu=1400) / quoted4)
     yield 'icmp4 time exceeded', eth() / ip4() / ICMP(type=11, code=0) / quoted4
+    yield from sctp_packets()
     yield 'gre4', eth() / ip4(proto=47) / Raw(b'\0' * 8), 'NONE'
     yield 'arp request', (Ether(src=MAC_A, dst='ff:ff:ff:ff:ff:ff')
                           / ARP(op=1, hwsrc=MAC_A, psrc=A4, pdst='169.254.1.1'))
@@ -155,6 +161,47 @@ def packets():
     yield 'esp6', eth() / ip6() / ESP(spi=1, seq=1, data=b'e' * 16), 'NONE'
     yield 'ip6 with nothing behind it', eth() / ip6(nh=59), 'NONE'
     yield 'hop-by-hop in the wrong place', eth() / ip6() / tiny / hop / udp, 'NONE'
+
+
+def sctp_packets():
+    def sctp(tag=0x01020304):
+        return SCTP(sport=40002, dport=7777, tag=tag)
+
+    data = SCTPChunkData(tsn=1, stream_id=2, data=b'hello', len=21)
+    sack = SCTPChunkSACK(cumul_tsn_ack=1, a_rwnd=1000)
+    yield 'sctp4 init', eth() / ip4() / sctp(0) / SCTPChunkInit(init_tag=5, a_rwnd=1500)
+    yield 'sctp4 init ack behind ipv4 options', (
+        eth() / ip4(options=[IPOption_Router_Alert()]) / sctp() / SCTPChunkInitAck(init_tag=6))
+    yield 'sctp4 cookie echo', eth() / ip4() / sctp() / SCTPChunkCookieEcho(cookie=b'c' * 20)
+    yield 'sctp4 cookie ack', eth() / ip4() / sctp() / SCTPChunkCookieAck()
+    yield 'sctp4 data', eth() / ip4() / sctp() / data / Raw(b'\0' * 3)
+    yield 'sctp4 sack and shutdown', (
+        eth() / ip4() / sctp() / sack / SCTPChunkShutdown(cumul_tsn_ack=1))
+    yield 'sctp4 first fragment', (
+        eth() / ip4(flags='MF') / sctp() / SCTPChunkData(tsn=1, data=b'd' * 16, len=3000))
+    yield 'sctp4 chunk longer than the packet', (
+        eth() / ip4() / sctp() / SCTPChunkData(tsn=1, data=b'd' * 16, len=3000)), 'SHORT_SCTP'
+    yield 'sctp4 without a chunk', eth() / ip4() / sctp(), 'SHORT_SCTP'
+    yield 'sctp6 shutdown ack', eth() / ip6() / sctp() / SCTPChunkShutdownAck()
+    yield 'sctp6 shutdown complete', eth() / ip6() / sctp() / SCTPChunkShutdownComplete()
+    yield 'sctp6 abort', eth() / ip6() / sctp() / SCTPChunkAbort(TCB=1)
+    yield 'sctp6 heartbeat', eth() / ip6() / sctp() / SCTPChunkHeartbeatReq()
+    yield 'sctp6 behind destination options', (
+        eth() / ip6() / IPv6ExtHdrDestOpt(options=[PadN(optdata=b'\0' * 4)]) / sctp() / sack)
+
+
+def chunk_types(raw):
+    """Bits of the chunk types in front of the data, from the bytes: scapy stops at the unknown."""
+    types, at = 0, 12
+    while at + 4 <= len(raw):
+        kind, size = raw[at], struct.unpack('!H', raw[at + 2:at + 4])[0]
+        types |= 1 << kind
+        if at + size > len(raw):
+            return types | 1 << 16
+        if kind == 0:
+            break
+        at += size + 3 & ~3
+    return types
 
 
 def describe(name, packet, drop='NONE'):
@@ -223,6 +270,10 @@ def describe_transport(layer, out):
     elif isinstance(layer, UDP):
         out['udp'] = {'srcPort': layer.sport, 'dstPort': layer.dport, 'length': layer.len,
                       'checksum': layer.chksum}
+    elif isinstance(layer, SCTP):
+        checksum_bytes = struct.pack('!I', layer.chksum)
+        out['sctp'] = {'srcPort': layer.sport, 'dstPort': layer.dport, 'tag': layer.tag,
+                       'checksum': checksum_bytes.hex(), 'chunks': chunk_types(bytes(layer))}
     elif isinstance(layer, ICMP):
         out['icmp'] = {'type': layer.type, 'code': layer.code, 'checksum': layer.chksum,
                        'id': layer.id, 'seq': layer.seq,
@@ -278,9 +329,12 @@ def rewrites(rng):
     def echo6(p):
         return ICMPv6EchoRequest(id=p[0], seq=3)
 
+    def sctp(p):
+        return SCTP(sport=p[0], dport=p[1], tag=7) / SCTPChunkCookieEcho()
+
     cases = [('tcp4', ip4, v4, tcp), ('udp4', ip4, v4, udp), ('udp4 without checksum', ip4, v4, silent),
              ('icmp4 echo', ip4, v4, echo4), ('tcp6', ip6, v6, tcp), ('udp6', ip6, v6, udp),
-             ('icmp6 echo', ip6, v6, echo6)]
+             ('icmp6 echo', ip6, v6, echo6), ('sctp4', ip4, v4, sctp), ('sctp6', ip6, v6, sctp)]
     for name, net, address, transport in cases:
         for i in range(8):
             body = payload()

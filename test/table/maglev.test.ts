@@ -8,7 +8,7 @@ import { openInnerCore } from '../support/inner-core.js';
 const core = await openInnerCore();
 const { exports, words } = core;
 const TABLE = core.region(RegionId.MAGLEV).base;
-const IDS = SCRATCH_BASE;
+const MEMBERS = SCRATCH_BASE;
 const SPACE = SCRATCH_BASE + 0x10000;
 
 /** MurmurHash3's finaliser: how assembly/table/maglev.ts makes two numbers of an identity. */
@@ -43,16 +43,21 @@ function paperTable(ids: readonly number[], m: number): number[] {
   }
 }
 
-function build(ids: readonly number[], m: number): number[] {
+/** Bytes of one member: identity, weight, position. */
+const MEMBER_SIZE = 12;
+
+function build(ids: readonly number[], m: number, weights: readonly number[] = []): number[] {
   ids.forEach((id, i) => {
-    words.setUint32(IDS + i * 4, id, true);
+    words.setUint32(MEMBERS + i * MEMBER_SIZE, id, true);
+    words.setUint32(MEMBERS + i * MEMBER_SIZE + 4, weights[i] ?? 1, true);
+    words.setUint32(MEMBERS + i * MEMBER_SIZE + 8, i, true);
   });
-  exports.maglevBuild(TABLE, m, IDS, ids.length, SPACE);
+  exports.maglevBuild(TABLE, m, MEMBERS, ids.length, SPACE);
   return Array.from({ length: m }, (_, slot) => words.getUint16(TABLE + slot * 2, true));
 }
 
 const idsOf = (n: number, salt = 1): number[] =>
-  Array.from({ length: n }, (_, i) => mix32(i * 0x01000193 + salt));
+  Array.from({ length: n }, (_, i) => mix32(i * 0x01000193 + salt)).sort((a, b) => a - b);
 
 for (const [n, m] of [
   [1, 1],
@@ -77,13 +82,35 @@ test('maglev: shares differ by one slot at most', (t) => {
   }
 });
 
-test('maglev: the order of members decides ties only', (t) => {
+test('maglev: members in any order, at any position, make the same table [proxy 119]', (t) => {
   const ids = idsOf(50, 9);
   const turned = [...ids].reverse();
+  const shuffled = ids.map((_, i) => ids[(i * 7) % ids.length] ?? 0);
   const one = build(ids, 8191).map((member) => ids[member]);
-  const two = build(turned, 8191).map((member) => turned[member]);
-  const differing = one.filter((id, slot) => id !== two[slot]).length;
-  t.true(differing < 8191 * 0.1, `${differing} slots of 8191 depend on the order`);
+  t.deepEqual(
+    build(turned, 8191).map((member) => turned[member]),
+    one,
+  );
+  t.deepEqual(
+    build(shuffled, 8191).map((member) => shuffled[member]),
+    one,
+  );
+});
+
+test('maglev: every slot is filled, and shares are in proportion to weights [proxy 120]', (t) => {
+  const weights = [1, 2, 4, 8, 0];
+  const m = 4093;
+  const table = build(idsOf(weights.length), m, weights);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  t.true(table.every((member) => member < weights.length));
+  weights.forEach((weight, i) => {
+    const share = table.filter((member) => member === i).length / m;
+    t.true(Math.abs(share - weight / total) < 0.002, `${share} for ${weight} of ${total}`);
+  });
+});
+
+test('maglev: members that all weigh nothing leave the table vacant', (t) => {
+  t.true(build(idsOf(3), 251, [0, 0, 0]).every((member) => member === 0xffff));
 });
 
 test('maglev: when one of n leaves, few slots of the others move', (t) => {

@@ -58,7 +58,7 @@ function headerLen({ ipv4 }: Vector): number {
 
 /** What a datagram of `end` bytes is refused for, its IP length being right. */
 function reasonWhenShort(vector: Vector, end: number): string {
-  const { walk, tcp, udp, icmp, icmpv6, ipv4 } = vector;
+  const { walk, tcp, udp, sctp, icmp, icmpv6, ipv4 } = vector;
   if (!walk) return 'NONE';
   if (end < walk.offset) return 'IPV6_EXT_SHORT';
   const rest = end - walk.offset;
@@ -69,9 +69,20 @@ function reasonWhenShort(vector: Vector, end: number): string {
   if (tcp && rest < tcp.hlen) return 'BAD_TCP_OFFSET';
   if (udp && rest < 8) return 'SHORT_UDP';
   if (udp && rest < udp.length && !fragment) return 'BAD_UDP_LENGTH';
+  if (sctp && (rest < 16 || (!fragment && isChunkCut(vector, rest)))) return 'SHORT_SCTP';
   if (icmp && rest < 8) return 'SHORT_ICMP';
   if (icmpv6 && rest < (IPPROTO_ICMPV6_ND.includes(icmpv6.type) ? 24 : 8)) return 'SHORT_ICMPV6';
   return 'NONE';
+}
+
+/** Whether the first `rest` bytes of an SCTP packet end within a chunk. */
+function isChunkCut({ hex, eth, walk }: Vector, rest: number): boolean {
+  const part = Buffer.from(bytesOf(hex).subarray(eth.hlen + (walk?.offset ?? 0)));
+  for (let at = 12; at + 4 <= rest; at += (part.readUInt16BE(at + 2) + 3) & ~3) {
+    if (at + part.readUInt16BE(at + 2) > rest) return true;
+    if (part.readUInt8(at) === 0) return false;
+  }
+  return false;
 }
 
 const core = cores.release;
@@ -89,6 +100,8 @@ const malformed: [name: string, offset: number, value: number, reason: string][]
   ['udp4', 25, 7, 'BAD_UDP_LENGTH'],
   ['udp4', 25, 14, 'BAD_UDP_LENGTH'],
   ['udp4 first fragment', 24, 0, 'NONE'],
+  ['sctp4 init', 35, 3, 'SHORT_SCTP'],
+  ['sctp4 init', 35, 21, 'SHORT_SCTP'],
   ['udp6', 0, 0x40, 'BAD_IPV6_VERSION'],
   ['udp6', 4, 1, 'BAD_IPV6_LENGTH'],
   ['udp6 behind destination options', 41, 2, 'IPV6_EXT_SHORT'],

@@ -27,3 +27,25 @@ export function pseudoHeader(addresses: Uint8Array, proto: number, length: numbe
       : [0, 0, length >>> 8, length & 0xff, 0, 0, 0, proto];
   return Uint8Array.from([...addresses, ...tail]);
 }
+
+/**
+ * CRC32c as RFC 9260 appendix A words it, a bit at a time: every byte enters with its lowest bit
+ * first, the register is not reflected, and its four bytes are mirrored on their way out. Written
+ * from the polynomial, not from `assembly/wire/crc32c.ts`.
+ *
+ * @returns the four bytes of the checksum field, in the order of transmission
+ */
+export function crc32c(...parts: Uint8Array[]): Uint8Array {
+  const POLYNOMIAL = 0x1edc6f41;
+  let register = 0xffffffff;
+  for (const byte of parts.flatMap((part) => [...part])) {
+    for (let i = 0; i < 8; i++) {
+      const feedback = (register >>> 31) ^ ((byte >>> i) & 1);
+      register = ((register << 1) ^ (feedback === 1 ? POLYNOMIAL : 0)) >>> 0;
+    }
+  }
+  const complement = ~register >>> 0;
+  const mirrored = (byte: number): number =>
+    Array.from({ length: 8 }, (_, i) => ((byte >>> i) & 1) << (7 - i)).reduce((a, b) => a | b);
+  return Uint8Array.from([24, 16, 8, 0], (shift) => mirrored((complement >>> shift) & 0xff));
+}

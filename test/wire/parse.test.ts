@@ -10,6 +10,7 @@ import {
   ipv6Fields,
   ndFields,
   parse,
+  sctpFields,
   tcpFields,
   udpFields,
   walkFields,
@@ -56,6 +57,11 @@ for (const [variant, core] of Object.entries(cores)) {
       if (vector.udp) {
         const { portsBe, header } = udpFields(core);
         t.deepEqual(header, vector.udp);
+        t.is(portsBe, ports.getUint32(transportOff, true));
+      }
+      if (vector.sctp) {
+        const { portsBe, header } = sctpFields(core);
+        t.deepEqual(header, vector.sctp);
         t.is(portsBe, ports.getUint32(transportOff, true));
       }
       if (vector.icmp) {

@@ -108,6 +108,14 @@ export function udpFields(core: Core) {
   return { portsBe, header: { ...ports, length, checksum: swap16(checksum) } };
 }
 
+export function sctpFields(core: Core) {
+  const [src = 0, dst = 0, portsBe = 0, , , chunks] = fields(core, TRANSPORT);
+  const tag = core.view.getUint32(TRANSPORT + 12, false);
+  const checksum = hex(core, TRANSPORT + 16, 4);
+  const ports = { srcPort: swap16(src), dstPort: swap16(dst) };
+  return { portsBe, header: { ...ports, tag, checksum, chunks } };
+}
+
 export function icmpFields(core: Core) {
   const [type, code, checksum = 0, id = 0, seq = 0, mtu, quote] = fields(core, TRANSPORT);
   const words = { checksum: swap16(checksum), id: swap16(id), seq: swap16(seq), mtu };

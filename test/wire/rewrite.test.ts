@@ -7,7 +7,7 @@ import { wireCore } from './wire-core.js';
 const FRAME = 0x80000;
 const AFTER = 0x81000;
 const ETH_HLEN = 14;
-const IPPROTO = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58 };
+const IPPROTO = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58, SCTP: 132 };
 
 const core = await wireCore('release');
 
@@ -64,6 +64,14 @@ function rewrite(core: Core, before: Uint8Array): void {
       core.call('writeUdp', transport, ports & 0xffff, ports >>> 16, length, checksum);
       break;
     }
+    case IPPROTO.SCTP:
+      core.call(
+        'writeSctpPorts',
+        transport,
+        u32(target(transport)),
+        FRAME + before.length - transport,
+      );
+      break;
     case IPPROTO.ICMP: {
       const checksum = core.call('applyDelta', u16(transport + 2), portDelta);
       core.call('writeIcmpId', transport, u16(target(transport + 4)), checksum);

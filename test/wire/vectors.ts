@@ -44,6 +44,8 @@ export interface Vector {
     checksum: number;
   };
   udp?: { srcPort: number; dstPort: number; length: number; checksum: number };
+  /** `checksum`: its four bytes as they lie in the packet; `chunks`: as `sctpChunks` says. */
+  sctp?: { srcPort: number; dstPort: number; tag: number; checksum: string; chunks: number };
   icmp?: {
     type: number;
     code: number;

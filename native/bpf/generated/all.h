@@ -2,6 +2,7 @@
 #pragma once
 #include "count.h"
 #include "gen.h"
+#include "host.h"
 #include "lane.h"
 #include "pod.h"
 #include "trunk.h"
@@ -10,6 +11,7 @@
 static const EmbeddedObject kEmbeddedObjects[] = {
     {"count", count_programs, 1},
     {"gen", gen_programs, 1},
+    {"host", host_programs, 1},
     {"lane", lane_programs, 1},
     {"pod", pod_programs, 1},
     {"trunk", trunk_programs, 2},

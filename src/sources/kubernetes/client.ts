@@ -1,5 +1,5 @@
 /**
- * GET requests to an API server over connections that are kept.
+ * Requests to an API server over connections that are kept.
  *
  * Answers of any status are returned, not thrown; what is thrown is a connection that failed.
  */
@@ -18,6 +18,8 @@ export interface Reply {
 export interface Client {
   /** @param path  absolute path and query */
   get(path: string, signal: AbortSignal): Promise<Reply>;
+  /** Have an object created. */
+  post(path: string, object: object, signal: AbortSignal): Promise<Reply>;
   close(): void;
 }
 
@@ -25,11 +27,13 @@ export interface Client {
 const TEXT_MAX = 1 << 28;
 const LINE_MAX = 1 << 24;
 
-function send(url: URL, options: Parameters<typeof request>[1]): Promise<IncomingMessage> {
+type SendOptions = Parameters<typeof request>[1];
+
+function send(url: URL, options: SendOptions, text?: string): Promise<IncomingMessage> {
   return new Promise((settle, fail) => {
     const sent = request(url, options, settle);
     sent.on('error', fail);
-    sent.end();
+    sent.end(text);
   });
 }
 
@@ -60,24 +64,31 @@ export function createClient(connection: Connection): Client {
     return agent;
   };
 
+  const ask = async (path: string, signal: AbortSignal, object?: object): Promise<Reply> => {
+    const credentials = await connection.credentials();
+    signal.throwIfAborted();
+    const { token } = credentials;
+    const text = object === undefined ? undefined : JSON.stringify(object);
+    const headers = {
+      accept: 'application/json',
+      'user-agent': 'sluice',
+      ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
+    const { origin, pathname } = connection.server;
+    const url = new URL(`${origin}${pathname.replace(/\/$/, '')}${path}`);
+    const method = text === undefined ? 'GET' : 'POST';
+    const options = { agent: agentOf(credentials), headers, signal, method };
+    const body = await send(url, options, text);
+    body.setEncoding('utf8');
+    const seconds = Number(body.headers['retry-after'] ?? 0);
+    const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : 0;
+    return { status: body.statusCode ?? 0, retryAfterMs, body };
+  };
+
   return {
-    get: async (path, signal) => {
-      const credentials = await connection.credentials();
-      signal.throwIfAborted();
-      const { token } = credentials;
-      const headers = {
-        accept: 'application/json',
-        'user-agent': 'sluice',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      };
-      const { origin, pathname } = connection.server;
-      const url = new URL(`${origin}${pathname.replace(/\/$/, '')}${path}`);
-      const body = await send(url, { agent: agentOf(credentials), headers, signal });
-      body.setEncoding('utf8');
-      const seconds = Number(body.headers['retry-after'] ?? 0);
-      const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : 0;
-      return { status: body.statusCode ?? 0, retryAfterMs, body };
-    },
+    get: (path, signal) => ask(path, signal),
+    post: (path, object, signal) => ask(path, signal, object),
     close: () => {
       agent?.destroy();
     },

@@ -14,7 +14,7 @@ import { createBackoff, sleep, withDeadline } from './backoff.js';
 import type { BackoffTimes } from './backoff.js';
 import { readLines, readText } from './client.js';
 import type { Client, Reply } from './client.js';
-import type { Counters } from './counters.js';
+import type { Counters } from '../counters.js';
 import { identityOf, metadataOf } from './read-object.js';
 import { isNoLater } from './store.js';
 import type { Store } from './store.js';

@@ -11,7 +11,7 @@ import type { Log } from '../../log.js';
 import type { DeleteEvent, Kind, PutEvent } from '../../model/events.js';
 import type { ObjectKey } from '../../model/keys.js';
 import type { Finding } from '../../validate.js';
-import type { Counters } from './counters.js';
+import type { Counters } from '../counters.js';
 import { identityOf, readObject } from './read-object.js';
 
 export interface Entry {

@@ -18,6 +18,8 @@ const PATHS: Record<string, Kind> = {
   '/api/v1/pods': 'Pod',
 };
 
+const EVENTS = /^\/apis\/events\.k8s\.io\/v1\/namespaces\/[^/]+\/events$/;
+
 interface Change {
   readonly version: number;
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -78,6 +80,7 @@ export async function startApiServer({ identity, clientCert }: ServerOptions) {
     /** Largest page, whatever was asked for. */
     pageSize: 500,
     refusals: 0,
+    eventStatus: 201,
   };
 
   const send = (changes: readonly Change[]): void => {
@@ -179,6 +182,21 @@ export async function startApiServer({ identity, clientCert }: ServerOptions) {
     response.on('close', () => streams.delete(stream));
   };
 
+  /** Events that were created, and what to answer instead of 201. */
+  const events: Json[] = [];
+  const create = (request: IncomingMessage, response: ServerResponse): void => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      if (faults.eventStatus !== 201) {
+        answer(response, faults.eventStatus, status(faults.eventStatus, 'no'));
+        return;
+      }
+      const event = JSON.parse(Buffer.concat(parts).toString()) as Json;
+      events.push(event);
+      answer(response, 201, event);
+    });
+  };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const url = new URL(request.url ?? '/', 'https://double');
     requests.push(request.url ?? '');
@@ -188,7 +206,8 @@ export async function startApiServer({ identity, clientCert }: ServerOptions) {
     } else if (faults.refusals > 0) {
       faults.refusals--;
       answer(response, 503, status(503, 'not now'));
-    } else if (kind === undefined) answer(response, 404, status(404, 'not found'));
+    } else if (request.method === 'POST' && EVENTS.test(url.pathname)) create(request, response);
+    else if (kind === undefined) answer(response, 404, status(404, 'not found'));
     else if (url.searchParams.has('watch')) watch(kind, url.searchParams, response);
     else list(kind, url.searchParams, response);
   };
@@ -221,6 +240,7 @@ export async function startApiServer({ identity, clientCert }: ServerOptions) {
   return {
     url: `https://127.0.0.1:${port}`,
     objects,
+    events,
     requests,
     faults,
     streams,

@@ -242,7 +242,7 @@ tlsTest('kubernetes: a client certificate opens the door', async (t) => {
 });
 
 tlsTest(
-  'kubernetes: while the server is away the snapshot is served, and a list replaces it',
+  'kubernetes: while the server is away the snapshot is served, and a list replaces it [proxy 30]',
   async (t) => {
     const { dir, server, watch } = await world(t);
     const snapshotFile = join(dir, 'state', 'cluster.jsonl');

@@ -20,7 +20,13 @@ import { temporary, until, watchDouble } from './watched.js';
 const NUM_RUNS = 100;
 /** A source that is silent for this long is waiting for the server. */
 const STILL_MS = 12;
-const CAPACITIES = { services: 64, backends: 64, setEntries: 512, maglevEntries: 16384 };
+const CAPACITIES = {
+  services: 64,
+  backends: 64,
+  setEntries: 512,
+  maglevEntries: 16384,
+  ranges: 64,
+};
 const LINKS = [TRUNK, UPLINK, podLink('p1', 4), podLink('p2', 5)];
 
 /** Everything that can go wrong, each at its moment. */

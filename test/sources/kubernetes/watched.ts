@@ -7,7 +7,7 @@ import { createLog } from '../../../src/log.js';
 import type { PutEvent, SourceEvent } from '../../../src/model/events.js';
 import { objectKey } from '../../../src/model/keys.js';
 import type { Connection } from '../../../src/sources/kubernetes/connection.js';
-import { createCounters } from '../../../src/sources/kubernetes/counters.js';
+import { createCounters } from '../../../src/sources/counters.js';
 import { watchKubernetes } from '../../../src/sources/kubernetes/kubernetes.js';
 import type { KubernetesOptions } from '../../../src/sources/kubernetes/kubernetes.js';
 import { HERE } from '../../model/objects.js';

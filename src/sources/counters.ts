@@ -1,4 +1,4 @@
-/** What happened between this agent and the API server, all resources together. */
+/** What happened between this agent and its source, all resources together. */
 export interface Counters {
   lists: number;
   watches: number;

@@ -1,0 +1,100 @@
+/**
+ * The agent's own socket, for the command line on the same node: what is programmed and why, and
+ * what would become of a packet. Read-only: nothing that is asked here changes anything.
+ *
+ *   GET /services                              Explanation of src/compile/explain.ts
+ *   GET /trace?from=IP:PORT&to=IP:PORT/PROTO   TraceReport of src/ops/trace.ts; in=IFNAME
+ */
+import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import type { Explanation } from '../compile/explain.js';
+import type { Traced } from '../core/trace.js';
+import { DataplaneError, messageOf } from '../errors.js';
+import { NOT_FOUND, plain } from './http.js';
+import type { Answer, Handler } from './http.js';
+import { buildProbe, parseProbe } from './probe-frame.js';
+import { explainTrace, ingressOf } from './trace.js';
+import type { TraceReport } from './trace.js';
+import type { NamedLink } from './trace-words.js';
+
+export const ADMIN_SOCKET = 'admin.sock';
+/** An agent answers within this time: a trace waits for the lane's turn. */
+const ANSWER_MS = 12_000;
+
+export interface AdminOptions {
+  readonly explain: () => Explanation;
+  readonly links: () => readonly NamedLink[];
+  /** Ask the lane. */
+  readonly trace: (ifindex: number, frame: Uint8Array) => Promise<Traced>;
+}
+
+function json(value: unknown): Answer {
+  const headers = { 'Content-Type': 'application/json' };
+  return { status: 200, headers, body: JSON.stringify(value) };
+}
+
+async function traceOne(options: AdminOptions, query: URLSearchParams): Promise<TraceReport> {
+  const probe = parseProbe(query.get('from') ?? '', query.get('to') ?? '');
+  const links = options.links();
+  const ingress = ingressOf(links, probe.from.address, query.get('in') ?? undefined);
+  const traced = await options.trace(ingress.ifindex, buildProbe(probe));
+  const { services } = options.explain();
+  const serviceName = (idx: number): string | undefined =>
+    services.find((service) => service.idx === idx)?.key;
+  return explainTrace(probe, traced, { links, serviceName });
+}
+
+export function adminHandler(options: AdminOptions): Handler {
+  return async (path, query) => {
+    switch (path) {
+      case '/services':
+        return json(options.explain());
+      case '/trace':
+        try {
+          return json(await traceOne(options, query));
+        } catch (error) {
+          const isUsage = error instanceof DataplaneError && error.code === 'ERR_USAGE';
+          return plain(isUsage ? 400 : 500, messageOf(error));
+        }
+      default:
+        return NOT_FOUND;
+    }
+  };
+}
+
+function send(socketPath: string, path: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, path, timeout: ANSWER_MS, agent: false }, resolve);
+    sent.on('timeout', () => sent.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+/** Why nobody answers on a socket: there is no agent. */
+const NO_AGENT = new Set(['ENOENT', 'ECONNREFUSED']);
+
+/**
+ * Ask the agent of this node.
+ *
+ * @returns the answer, or undefined when no agent runs
+ * @throws  DataplaneError ERR_USAGE, ERR_STATE with the agent's words when it refuses
+ */
+export async function askAgent(stateDir: string, path: string): Promise<unknown> {
+  const socket = join(stateDir, ADMIN_SOCKET);
+  let status: number | undefined;
+  let body = '';
+  try {
+    const response = await send(socket, path);
+    status = response.statusCode;
+    for await (const part of response.setEncoding('utf8')) body += part as string;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && NO_AGENT.has(String(cause.code))) {
+      return undefined;
+    }
+    throw new DataplaneError('ERR_STATE', `${socket}: ${messageOf(cause)}`, { cause });
+  }
+  if (status === 200) return JSON.parse(body);
+  throw new DataplaneError(status === 400 ? 'ERR_USAGE' : 'ERR_STATE', body);
+}
