@@ -1,5 +1,9 @@
-#!/usr/bin/env node
-/** The command `sluice`: every sub-command is a few lines that call the piece that does it. */
+#!/usr/bin/env -S node --max-semi-space-size=4
+/**
+ * The command `sluice`: every sub-command is a few lines that call the piece that does it.
+ *
+ * A small young generation: collecting it is the longest pause between an event and its rows.
+ */
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { runAgent } from './agent/agent.js';

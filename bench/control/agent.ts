@@ -64,7 +64,9 @@ export async function startAgent(scope: Scope, scale: Scale): Promise<Agent> {
   scope.defer(() => unmount(path.join(folder, 'bpf')));
   const spec: AgentSpec = { scale, config: writeConfig(folder, scale) };
   const loader = `--import=${import.meta.resolve('tsx')}`;
-  const args = ['--expose-gc', loader, CHILD, JSON.stringify(spec)];
+  // As src/cli.ts starts it.
+  const young = '--max-semi-space-size=4';
+  const args = ['--expose-gc', young, loader, CHILD, JSON.stringify(spec)];
   const child = start(scope, { netns }, process.execPath, ...args);
   await child.nextLine();
   return {
