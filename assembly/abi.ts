@@ -610,6 +610,8 @@ export const TALLY_PARTNER_OFF = 48; // u32: row of the other direction
 /** u8: TcpState or SctpState, as the row's protocol says (kept in the original direction). */
 export const TALLY_STATE_OFF = 52;
 export const TALLY_FLAGS_OFF = 53; // u8 TALLY_F_*
+/** u8, kernel: FIN, SYN and RST (RFC 9293 3.1) of the segments it has executed, or-ed. */
+export const TALLY_KERNEL_TCP_OFF = 54;
 export const TALLY_SERVICE_ID_OFF = 56; // u32, in the original direction
 export const TALLY_BACKEND_ID_OFF = 60; // u32, in the original direction
 // In the reply direction the same words chain the flows of a backend (FLOW_HEADS): index + 1 of

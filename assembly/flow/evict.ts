@@ -11,7 +11,8 @@ import {
 import { regionCapacity } from '../mem/region';
 import { deleteFlow, partnerOf } from './flow-table';
 import { Row, flowRegion, rowAt, tallyOf } from './row';
-import { isExpired, settledState } from './sweep';
+import { settledState } from './settled';
+import { isExpired } from './sweep';
 import { hashTuple } from './tuple';
 
 /** Linux calls such flows unassured and drops them early, too. */

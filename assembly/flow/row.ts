@@ -38,6 +38,7 @@ import {
   TALLY_KERNEL_BYTES_OFF,
   TALLY_KERNEL_PACKETS_OFF,
   TALLY_KERNEL_SEEN_NS_OFF,
+  TALLY_KERNEL_TCP_OFF,
   TALLY_LANE_BYTES_OFF,
   TALLY_LANE_PACKETS_OFF,
   TALLY_LANE_SEEN_MS_OFF,
@@ -282,6 +283,11 @@ export class Tally {
 
   @inline setFlags(v: i32): void {
     store<u8>(this.ptr, <u8>v, TALLY_FLAGS_OFF);
+  }
+
+  /** FIN, SYN and RST of what the kernel has executed, as TCP_FLAG_*. */
+  @inline get kernelTcp(): u32 {
+    return load<u8>(this.ptr, TALLY_KERNEL_TCP_OFF);
   }
 
   @inline get serviceId(): u32 {

@@ -24,6 +24,7 @@ import { count } from '../table/counters';
 import { deleteFlow, deleteRow, partnerOf, reclaimDeleted } from './flow-table';
 import { Row, Tally, flowRegion, isV4, rowAt, tallyAt, tallyOf } from './row';
 import { sctpTimeoutMs } from './sctp-state';
+import { settledState } from './settled';
 import { GENERIC_TIMEOUT_MS, ICMP_TIMEOUT_MS, tcpTimeoutMs, udpTimeoutMs } from './timeouts';
 
 /** How long a row has been silent, both its counters taken together. */
@@ -37,17 +38,6 @@ function silentMs(tally: Tally): u32 {
 function since(ms: u32): u32 {
   const silence = nowMs() - ms;
   return silence > <u32>i32.MAX_VALUE ? 0 : silence;
-}
-
-/**
- * The TCP state as it is after what only the kernel saw: the ACK that completes a handshake has no
- * flag that climbs, so data counted in a row stands for it.
- */
-export function settledState(original: Tally, reply: Tally): u8 {
-  const state = original.state;
-  if (state == TcpState.SYN_RECV && original.kernelPackets != 0) return <u8>TcpState.ESTABLISHED;
-  if (state == TcpState.SYN_SENT && reply.kernelPackets != 0) return <u8>TcpState.ESTABLISHED;
-  return state;
 }
 
 function timeoutMs(row: Row, original: Tally, reply: Tally): u32 {

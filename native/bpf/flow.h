@@ -134,7 +134,7 @@ INLINE bool can_execute(const enum hook hook, const struct action *a) {
  *
  * @param ifindex  of the link the packet came by
  * @param a        valid when the answer is MATCH_EXECUTE
- * Cost            one array lookup per probe; a time stamp only for turning TCP segments
+ * Cost            one array lookup per probe; a time stamp only for segments that open a TCP connection
  */
 INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hook, __u32 ifindex,
                              const struct packet *p, struct action *a) {
@@ -168,7 +168,7 @@ INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hoo
   // whatever they are for: the host's routes would send a translated flow on untranslated, and
   // its ends would reset it.
   const bool offload = load32(ctl, CONTROL_FLAGS_OFF) & CONTROL_F_OFFLOAD;
-  if ((p->turning || !offload) && lane_alive(ctl)) return MATCH_CLIMB;
+  if ((p->decisive || !offload) && lane_alive(ctl)) return MATCH_CLIMB;
   return MATCH_EXECUTE;
 }
 
@@ -183,11 +183,15 @@ INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hoo
  * The clock is a call, and a call costs as much as the whole look-up; jiffies are a load. So the
  * clock is read once in a tick, which is far finer than any timeout.
  */
-INLINE void flow_tally(const bool v6, __u32 idx, __u64 bytes) {
+INLINE void flow_tally(const bool v6, __u32 idx, const struct packet *p, __u64 bytes) {
   void *tally = v6 ? bpf_map_lookup_elem(&tally6, &idx) : bpf_map_lookup_elem(&tally4, &idx);
   if (!tally) return;
   store64(tally, TALLY_KERNEL_PACKETS_OFF, load64(tally, TALLY_KERNEL_PACKETS_OFF) + 1);
   store64(tally, TALLY_KERNEL_BYTES_OFF, load64(tally, TALLY_KERNEL_BYTES_OFF) + bytes);
+  // What moves a connection's state is written down for the lane, which moves it when it looks.
+  if (unlikely(p->tcp_turns)) {
+    store8(tally, TALLY_KERNEL_TCP_OFF, load8(tally, TALLY_KERNEL_TCP_OFF) | p->tcp_turns);
+  }
   const __u64 tick = bpf_jiffies64() >> SEEN_TICK_SHIFT & SEEN_TICK_MASK;
   if (unlikely((load64(tally, TALLY_KERNEL_SEEN_NS_OFF) & SEEN_TICK_MASK) != tick)) {
     const __u64 now = bpf_ktime_get_coarse_ns() & ~(__u64)SEEN_TICK_MASK;

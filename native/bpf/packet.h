@@ -43,6 +43,10 @@
 #define TCP_CHECKSUM_OFF 16
 #define TCP_HLEN 20
 #define TCP_FIN_SYN_RST 0x07
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
 #define UDP_CHECKSUM_OFF 6
 #define UDP_HLEN 8
 #define ICMP_TYPE_CODE_OFF 0
@@ -72,8 +76,10 @@ struct packet {
   /** Offset of the transport checksum from the start of the frame. */
   __u32 csum_off;
   __u32 ttl;
-  /** TCP with SYN, FIN or RST: the lane follows connections by these. */
-  bool turning;
+  /** TCP for the lane to decide: a SYN that opens a connection, or flags that no TCP sends. */
+  bool decisive;
+  /** FIN, SYN and RST of TCP: what moves a connection's state. */
+  __u8 tcp_turns;
 };
 
 INLINE __u32 l4_off(const bool v6) { return ETH_HLEN + (v6 ? IPV6_HLEN : IPV4_HLEN); }
@@ -86,10 +92,17 @@ INLINE __u32 l4_off(const bool v6) { return ETH_HLEN + (v6 ? IPV6_HLEN : IPV4_HL
 INLINE bool parse_l4(const void *frame, const void *end, const bool v6, struct packet *p) {
   const void *l4 = frame + l4_off(v6);
   p->ports = load32(l4, L4_PORTS_OFF);
-  p->turning = false;
+  p->decisive = false;
+  p->tcp_turns = 0;
   if (p->proto == IPPROTO_TCP) {
     if (l4 + TCP_HLEN > end) return false;
-    p->turning = load8(l4, TCP_FLAGS_OFF) & TCP_FIN_SYN_RST;
+    const __u8 flags = load8(l4, TCP_FLAGS_OFF);
+    const __u8 turns = flags & TCP_FIN_SYN_RST;
+    p->tcp_turns = turns;
+    if (unlikely(turns)) {
+      const bool answers = flags & TCP_ACK && (turns == TCP_SYN || turns == TCP_FIN);
+      p->decisive = turns != TCP_RST && !answers;
+    }
     p->csum_off = l4_off(v6) + TCP_CHECKSUM_OFF;
     return true;
   }

@@ -73,7 +73,7 @@ INLINE enum match skb_match(const struct __sk_buff *skb, const void *ctl, const 
 /** Rewrite a packet and send it where its row says. Voids packet pointers. */
 INLINE int skb_execute(struct __sk_buff *skb, const void *ctl, const bool v6, const enum hook hook,
                        const struct packet *p, const struct action *a) {
-  flow_tally(v6, a->idx, skb->len);
+  flow_tally(v6, a->idx, p, skb->len);
   if (a->flags & FLOW_F_NAT) skb_l4_csum(skb, v6, p, a);
   void *frame = skb_begin(skb);
   if (frame + l4_off(v6) + UDP_HLEN > skb_end(skb)) return TC_ACT_SHOT;

@@ -24,7 +24,7 @@ INLINE int xdp_climb(struct xdp_md *ctx, const void *ctl) {
 
 INLINE int xdp_execute(void *frame, const void *end, const bool v6, const struct packet *p,
                        const struct action *a) {
-  flow_tally(v6, a->idx, end - (const void *)frame);
+  flow_tally(v6, a->idx, p, end - (const void *)frame);
   if (a->flags & FLOW_F_NAT) write_l4_csum(frame, v6, p, a);
   write_headers(frame, v6, p, a);
   if (a->action == ACTION_HOST) return XDP_PASS;

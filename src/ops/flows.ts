@@ -38,6 +38,7 @@ import {
 import { formatAddressPort } from '../addr.js';
 import type { Family } from '../addr.js';
 import * as native from '../native.js';
+import { settledState } from './settled.js';
 import { mapPinned } from './tables.js';
 import type { MappedArray } from './tables.js';
 
@@ -136,9 +137,15 @@ function* readTable(table: Table): Generator<Flow> {
 }
 
 /** Name of a connection's state; undefined for what has none. */
-function stateName(proto: number, state: number): string | undefined {
-  if (proto === IPPROTO_TCP) return TcpState[state];
-  return proto === IPPROTO_SCTP ? SctpState[state] : undefined;
+function stateName(
+  proto: number,
+  words: DataView,
+  original: number,
+  reply: number,
+): string | undefined {
+  if (proto === IPPROTO_TCP) return TcpState[settledState(words, original, reply)];
+  if (proto !== IPPROTO_SCTP) return undefined;
+  return SctpState[words.getUint8(original + TALLY_STATE_OFF)];
 }
 
 function readFlow({ rows, tallies, offsets }: Table, idx: number, now: number): Flow {
@@ -155,7 +162,6 @@ function readFlow({ rows, tallies, offsets }: Table, idx: number, now: number): 
     const port = rows.words.getUint16(at + portsOff + half, false);
     return endpoint(address, offsets.family, port);
   };
-  const state = tallies.words.getUint8(tallyAt + TALLY_STATE_OFF);
   const u32ms = Math.floor(now) >>> 0;
   const idle = [tallyAt, replyAt].map((where) => idleMs(tallies.words, where, now));
   return {
@@ -166,7 +172,7 @@ function readFlow({ rows, tallies, offsets }: Table, idx: number, now: number): 
     translatedTo: end(offsets.newDst, FLOW_NEW_PORTS_OFF, 2),
     action: Action[rows.words.getUint8(at + FLOW_ACTION_OFF)] ?? 'NONE',
     outIfindex: rows.words.getUint32(at + FLOW_OUT_IFINDEX_OFF, true),
-    state: stateName(proto, state),
+    state: stateName(proto, tallies.words, tallyAt, replyAt),
     original: readTally(tallies.words, tallyAt),
     reply: readTally(tallies.words, replyAt),
     ageMs: (u32ms - tallies.words.getUint32(tallyAt + TALLY_CREATED_MS_OFF, true)) >>> 0,

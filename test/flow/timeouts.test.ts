@@ -5,6 +5,7 @@ import {
   FLOW4_SIZE,
   LaneCounter,
   RegionId,
+  TALLY_KERNEL_TCP_OFF,
   TALLY_STATE_OFF,
   TcpState,
 } from '../../assembly/abi.js';
@@ -150,6 +151,76 @@ test('sweep: data of the backend alone does not complete a handshake', (t) => {
   engine.send(IF.POD_B, packet({ ...BACK, proto: 'tcp', flags: 'SA' }));
   engine.kernelHit(reply(engine));
   t.false(survives(engine, 61_000));
+});
+
+const [FIN, SYN, RST] = [1, 2, 4];
+
+/** What the kernel programs note when they execute a segment with such flags. */
+function kernelTurn(engine: Engine, row: ReturnType<typeof original>, flags: number): void {
+  engine.kernelHit(row);
+  const at = row.tally + TALLY_KERNEL_TCP_OFF;
+  engine.core.words.setUint8(at, engine.core.words.getUint8(at) | flags);
+}
+
+test('sweep: a handshake that the kernel carried on is open until its client speaks', (t) => {
+  const engine = openEngine();
+  syn(engine);
+  kernelTurn(engine, reply(engine), SYN);
+  t.false(survives(engine, 61_000), 'SYN_RECV: 60 s');
+  const done = openEngine();
+  syn(done);
+  kernelTurn(done, reply(done), SYN);
+  done.kernelHit(original(done));
+  t.true(survives(done, 431_000_000), 'ESTABLISHED');
+});
+
+test('sweep: FIN and RST that the kernel carried end the connection', (t) => {
+  for (const [ends, seconds] of [
+    [[['there', FIN]], 60],
+    [[['back', FIN]], 60],
+    [
+      [
+        ['there', FIN],
+        ['back', FIN],
+      ],
+      120,
+    ],
+    [[['back', RST]], 10],
+  ] as const) {
+    const engine = openEngine();
+    syn(engine);
+    kernelTurn(engine, reply(engine), SYN);
+    engine.kernelHit(original(engine));
+    for (const [end, flag] of ends) {
+      kernelTurn(engine, end === 'there' ? original(engine) : reply(engine), flag);
+    }
+    t.true(survives(engine, seconds * 1000 - 1), JSON.stringify(ends));
+    t.false(survives(engine, 1002), JSON.stringify(ends));
+  }
+});
+
+test('sweep: a SYN over a connection that ended in the kernel begins a new one', (t) => {
+  for (const flags of [
+    [FIN, FIN],
+    [RST, 0],
+  ] as const) {
+    const engine = openEngine();
+    syn(engine);
+    kernelTurn(engine, reply(engine), SYN);
+    engine.kernelHit(original(engine));
+    kernelTurn(engine, original(engine), flags[0]);
+    kernelTurn(engine, reply(engine), flags[1]);
+    syn(engine);
+    t.is(original(engine).state, TcpState.SYN_SENT);
+    t.is(engine.core.words.getUint8(reply(engine).tally + TALLY_KERNEL_TCP_OFF), 0);
+  }
+  const alive = openEngine();
+  syn(alive);
+  kernelTurn(alive, reply(alive), SYN);
+  alive.kernelHit(original(alive));
+  kernelTurn(alive, original(alive), FIN);
+  syn(alive);
+  t.not(original(alive).state, TcpState.SYN_SENT, 'half closed is alive');
 });
 
 test('sweep: what the kernel had counted in forgotten rows is kept in the counters', (t) => {

@@ -46,6 +46,7 @@ import {
   TALLY_KERNEL_BYTES_OFF,
   TALLY_KERNEL_PACKETS_OFF,
   TALLY_KERNEL_SEEN_NS_OFF,
+  TALLY_KERNEL_TCP_OFF,
   TALLY_SIZE,
 } from '../../assembly/abi.js';
 import { createDeviceMap, createXskMap } from '../../src/kernel/maps.js';
@@ -103,6 +104,8 @@ export interface Tally {
   readonly packets: bigint;
   readonly bytes: bigint;
   readonly seenNs: bigint;
+  /** FIN, SYN and RST of executed segments. */
+  readonly tcp: number;
 }
 
 /** What a packet brings along beside its bytes (linux/bpf.h, __sk_buff). */
@@ -319,6 +322,7 @@ export function openRig(fds = createMaps()): Rig {
         packets: row.readBigUInt64LE(TALLY_KERNEL_PACKETS_OFF),
         bytes: row.readBigUInt64LE(TALLY_KERNEL_BYTES_OFF),
         seenNs: row.readBigUInt64LE(TALLY_KERNEL_SEEN_NS_OFF),
+        tcp: row.readUInt8(TALLY_KERNEL_TCP_OFF),
       };
     },
     counted(counter) {
