@@ -174,7 +174,38 @@ async function churn({ topology, clients, cluster }: World, check: Check): Promi
   });
 }
 
+/** What the agent says about a service and a packet, while both are in use. */
+async function explained({ topology, agents }: World, check: Check): Promise<void> {
+  const [vip] = SERVICES.shop.clusterIPs;
+  const said = async (command: string, ...options: string[]): Promise<string> => {
+    const { status, stdout, stderr } = await agents.alpha.sluice(command, ...options);
+    expect(status === 0, `${command}: ${stderr.trim()}`);
+    return stdout;
+  };
+  await check('sluice services tells doors, endpoints and why', async () => {
+    const text = await said('services', 'default/shop:http');
+    const { ipv4 } = topology.pods['web-3'];
+    for (const word of [`${vip}:80`, ':30080', 'NodePort', 'LoadBalancer', ipv4]) {
+      expect(text.includes(word), `no ${word} in: ${text}`);
+    }
+    return `${text.trim().split('\n').length} lines`;
+  });
+  await check('sluice trace tells what would become of a packet, and sends none', async () => {
+    const from = `${topology.pods['shell-1'].ipv4}:40404`;
+    const text = await said('trace', '--from', from, '--to', `${vip}:80/TCP`);
+    for (const word of ['default/shop:http', 'flow-create', 'TX']) {
+      expect(text.includes(word), `no ${word} in: ${text}`);
+    }
+    const isNew = agents.alpha.flows().some((flow) => flow.from === from);
+    expect(!isNew, 'the trace has left a flow behind');
+    const denied = await said('trace', '--from', from, '--to', '203.0.113.11:80/TCP');
+    expect(denied.includes('SOURCE_NOT_IN_RANGE'), denied);
+    return text.trim().split('\n').at(-1) ?? '';
+  });
+}
+
 export async function frontendsPhase(world: World, check: Check): Promise<void> {
+  await explained(world, check);
   await everybody(world, check);
   await hairpin(world, check);
   await churn(world, check);
