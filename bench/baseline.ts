@@ -23,6 +23,8 @@ export const BARS: Readonly<Record<string, number>> = {
   'net/new-flows/1-service': 1,
   'net/new-flows/10k-services/iptables': 5,
   'net/new-flows/flat': 0.9,
+  'net/first-packets/10k-services': 1,
+  'net/first-packets/10k-services/iptables': 5,
 };
 
 /** Worst values of results without a rival that are good enough, in the result's own unit. */

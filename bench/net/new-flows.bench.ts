@@ -4,10 +4,12 @@
  *   net/new-flows/N-services            against kube-proxy's nftables rules
  *   net/new-flows/N-services/iptables   against its iptables rules (iptables-legacy)
  *   net/new-flows/flat                  Sluice with ten thousand services against itself with one
+ *   net/first-packets/10k-services      first segments alone, delivered a second
  *
- * Every connection is a new flow: SYN, SYN-ACK, both FINs and what is reset take the lane; the
- * packets between them do not. Samples are taken from one node at a time, in turn.
+ * Every connection is a new flow. Its SYN takes the lane, the rest of it does not. Most of what it
+ * costs is the two ends' own TCP, so `first-packets` sends SYNs that nobody answers. Samples are taken from one node at a time, in turn.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   comparison,
   type Context,
@@ -21,7 +23,13 @@ import { compileNative, missingCompiler } from '../twin.js';
 import type { ServiceSpec } from '../core/cluster.js';
 import { missingAgent, startSluiceNode } from './agent.js';
 import { sysctl } from './netns.js';
-import { SERVER_ADDR, startKernelNode, type KernelMode, type PodNode } from './pods.js';
+import {
+  CLIENT_ADDR,
+  SERVER_ADDR,
+  startKernelNode,
+  type KernelMode,
+  type PodNode,
+} from './pods.js';
 import { missingTools, run, start } from './sh.js';
 import { missingNative } from './sluice.js';
 
@@ -125,6 +133,8 @@ async function inTurn(context: Context, rivals: readonly Rival[]): Promise<Sampl
 
 const UNIT = { unit: 'connections/s', better: 'higher' } as const satisfies Omit<Label, 'name'>;
 const FLAT = 'net/new-flows/flat';
+const FIRST = 'net/first-packets/10k-services';
+const NFT = '/usr/sbin/nft';
 
 async function runNewFlows(context: Context, name: string, count: number): Promise<Result[]> {
   const all = services(count);
@@ -153,6 +163,98 @@ async function runNewFlows(context: Context, name: string, count: number): Promi
   ];
 }
 
+/** Source ports a burst takes; each burst goes to a service of its own, so that all flows are new. */
+const SYN_COUNT = 48_000;
+const DRAIN_MS = 300;
+const BURSTS_MAX = 100;
+/** From now on the server's pod counts and does not answer. */
+const COUNT_SYNS = `table ip first {
+  counter syns {
+  }
+  chain in {
+    type filter hook prerouting priority -300;
+    tcp dport ${TARGET_PORT}-${TARGET_PORT + BURSTS_MAX} counter name syns drop
+  }
+}
+`;
+
+/** The last ones all lead to the server: one for each burst, to a port of its own. */
+function burstServices(count: number, bursts: number): ServiceSpec[] {
+  return services(count).map((service, i) =>
+    i < count - bursts
+      ? service
+      : { ...service, endpoints: [SERVER_ADDR], targetPort: TARGET_PORT + count - 1 - i },
+  );
+}
+
+async function countSyns({ node }: Rival): Promise<number> {
+  const text = await run(
+    { netns: node.server },
+    NFT,
+    '-j',
+    'list',
+    'counter',
+    'ip',
+    'first',
+    'syns',
+  );
+  const { nftables } = JSON.parse(text) as {
+    readonly nftables: readonly { readonly counter?: { readonly packets: number } }[];
+  };
+  return nftables.find(({ counter }) => counter)?.counter?.packets ?? 0;
+}
+
+async function burst(context: Context, rival: Rival, vip: string): Promise<Sample<'pps'>> {
+  const syn = await compileNative('syn');
+  const before = await countSyns(rival);
+  const args = [CLIENT_ADDR, vip, `${PORT}`, `${SYN_COUNT}`];
+  const said = JSON.parse(await run({ netns: rival.node.client }, syn, ...args)) as {
+    readonly sent: number;
+    readonly seconds: number;
+  };
+  await delay(DRAIN_MS);
+  const arrived = (await countSyns(rival)) - before;
+  const pps = arrived / said.seconds;
+  context.note(`${rival.who}: ${arrived} of ${said.sent} arrived, ${pps.toFixed(0)}/s`);
+  return { pps };
+}
+
+async function runFirstPackets(context: Context, name: string, count: number): Promise<Result[]> {
+  const bursts = context.samples + 1;
+  const all = burstServices(count, bursts);
+  const rivals = [
+    await startSluice(context, 'sluice', all),
+    await startKernel(context, 'nftables', all),
+    await startKernel(context, 'iptables', all),
+  ];
+  for (const { who, node } of rivals) {
+    await run({ netns: node.server }, NFT, COUNT_SYNS);
+    if (who === 'sluice') continue;
+    // Flows that nobody answers go at once, or the table fills up with them.
+    sysctl(node.node, 'net.netfilter.nf_conntrack_tcp_timeout_syn_sent=1');
+  }
+  const samples: Sample<'pps'>[][] = rivals.map(() => []);
+  for (let i = 0; i < bursts; i++) {
+    const vip = all[count - 1 - i]?.clusterIP ?? '';
+    for (const [k, rival] of rivals.entries()) {
+      const sample = await burst(context, rival, vip);
+      if (i > 0) samples[k]?.push(sample);
+    }
+  }
+  const [ours = [], nft = [], iptables = []] = samples;
+  const unit = { unit: 'SYN/s', better: 'higher' } as const;
+  const nftName = "kube-proxy's nftables rules, conntrack";
+  return [
+    comparison({ ...unit, name }, { ours, theirs: nft }, 'pps', nftName),
+    comparison(
+      { ...unit, name: `${name}/iptables` },
+      { ours, theirs: iptables },
+      'pps',
+      "kube-proxy's iptables rules",
+    ),
+  ];
+}
+
 async function missing(): Promise<string | undefined> {
   return (
     missingTools('nft', 'sysctl', 'bash', 'iptables-legacy-restore') ??
@@ -176,4 +278,9 @@ export const suites: readonly Suite[] = [
   suite('1-service', 1),
   suite('1k-services', 1000),
   suite('10k-services', 10_000),
+  {
+    names: [FIRST, `${FIRST}/iptables`],
+    missing,
+    run: (context) => runFirstPackets(context, FIRST, 10_000),
+  },
 ];
