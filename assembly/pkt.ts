@@ -190,12 +190,15 @@ export class Pkt {
     return this.proto == IPPROTO_TCP || this.proto == IPPROTO_UDP || this.has(PKT_F_ECHO);
   }
 
+  /** Bytes of the datagram, from the IP header on; what follows is padding. */
+  get datagramLen(): u32 {
+    if (this.has(PKT_F_IPV4)) return Ipv4.at(this.l3Ptr).totalLength;
+    return Ipv6.at(this.l3Ptr).datagramLen;
+  }
+
   /** Bytes from the transport header to the end of the datagram; what follows is padding. */
   get l4Len(): u32 {
-    const end = this.has(PKT_F_IPV4)
-      ? <u32>Ipv4.at(this.l3Ptr).totalLength
-      : Ipv6.at(this.l3Ptr).datagramLen;
-    return end - (this.l4 - this.l3);
+    return this.datagramLen - (this.l4 - this.l3);
   }
 }
 

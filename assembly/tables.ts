@@ -18,12 +18,14 @@ import {
   ROUTE_ACTION_OFF,
   ROUTE_DST_MAC_OFF,
   ROUTE_FLAGS_OFF,
+  ROUTE_F_OWN,
   ROUTE_IFINDEX_OFF,
   ROUTE_MTU_OFF,
   ROUTE_SRC_MAC_OFF,
   RegionId,
 } from './abi';
 import { WORDS_1, WORDS_3, tableFind } from './table/hash-table';
+import { lpmFind } from './table/lpm';
 
 // The two MACs of a next hop are copied as twelve bytes.
 if (ROUTE_SRC_MAC_OFF != ROUTE_DST_MAC_OFF + 6) ERROR('the MACs of a route lie together');
@@ -117,6 +119,12 @@ export function wayMtu(route: usize, ifindex: u32): u32 {
   if (own != 0) return own;
   const link = Link.find(ifindex);
   return link ? Link.at(link).mtu : 0;
+}
+
+/** Whether a 16-byte address is the host's own, loopback included where it counts as such. */
+export function isOwnAddr(addr: usize): bool {
+  const route = lpmFind(addr);
+  return route != 0 && (Route.at(route).flags & ROUTE_F_OWN) != 0;
 }
 
 /**

@@ -11,9 +11,15 @@ import {
   vacantFlow,
   NO_ROW,
 } from './flow/flow-table';
-import { Row, V4, V6, dstOff, rowAt, srcOff } from './flow/row';
+import { Row, Tally, V4, V6, dstOff, rowAt, srcOff } from './flow/row';
+import { settledState } from './flow/settled';
 import { addrCopy } from './flow/tuple';
 import { setClock } from './mem/clock';
+
+/** The state of a flow from the addresses of its two tallies. */
+export function flowSettled(original: usize, reply: usize): u8 {
+  return settledState(Tally.at(original), Tally.at(reply));
+}
 
 export * from './index';
 export { candidatePortBe } from './flow/ports';

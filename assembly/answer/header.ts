@@ -19,11 +19,6 @@ import { IPV6_HLEN, Ipv6 } from '../wire/ipv6';
 /** Of what we make ourselves (IANA ip-parameters, default TTL). */
 const TTL: u8 = 64;
 
-/** Bytes of the packet's datagram, from the IP header on. */
-export function datagramLen(p: Pkt): u32 {
-  return p.has(PKT_F_IPV4) ? Ipv4.at(p.l3Ptr).totalLength : Ipv6.at(p.l3Ptr).datagramLen;
-}
-
 /**
  * An IP header of the packet's family to its source. Sets the packet's length.
  *

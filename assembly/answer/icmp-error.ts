@@ -25,7 +25,7 @@ import { ICMP_HLEN, Icmp } from '../wire/icmp';
 import { ICMPV6_HLEN, Icmpv6 } from '../wire/icmpv6';
 import { IPV4_HLEN } from '../wire/ipv4';
 import { IPV6_HLEN, ipv6IsUnspecified } from '../wire/ipv6';
-import { datagramLen, pseudoSum, sendBack, writeHeader } from './header';
+import { pseudoSum, sendBack, writeHeader } from './header';
 
 const ICMP_QUOTE_MAX: u32 = 576 - IPV4_HLEN - ICMP_HLEN;
 const ICMPV6_QUOTE_MAX: u32 = 1280 - IPV6_HLEN - ICMPV6_HLEN;
@@ -76,7 +76,7 @@ export function errorKind(type4: u8, code4: u8, type6: u8, code6: u8): u32 {
 }
 
 function answer4(p: Pkt, src: usize, kind: u32, mtu: u32): void {
-  const quoted = min<u32>(datagramLen(p), ICMP_QUOTE_MAX);
+  const quoted = min<u32>(p.datagramLen, ICMP_QUOTE_MAX);
   memory.copy(p.l3Ptr + IPV4_HLEN + ICMP_HLEN, p.l3Ptr, quoted);
   const icmp = Icmp.at(writeHeader(p, src, <u8>IPPROTO_ICMP, ICMP_HLEN + quoted));
   icmp.setTypeCode(<u8>(kind >> 8), <u8>kind);
@@ -86,7 +86,7 @@ function answer4(p: Pkt, src: usize, kind: u32, mtu: u32): void {
 }
 
 function answer6(p: Pkt, src: usize, kind: u32, mtu: u32): void {
-  const quoted = min<u32>(datagramLen(p), ICMPV6_QUOTE_MAX);
+  const quoted = min<u32>(p.datagramLen, ICMPV6_QUOTE_MAX);
   memory.copy(p.l3Ptr + IPV6_HLEN + ICMPV6_HLEN, p.l3Ptr, quoted);
   const length = ICMPV6_HLEN + quoted;
   const icmp = Icmpv6.at(writeHeader(p, src, <u8>IPPROTO_ICMPV6, length));

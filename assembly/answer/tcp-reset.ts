@@ -12,14 +12,14 @@ import {
   Tcp,
   tcpBegin,
 } from '../wire/tcp';
-import { datagramLen, pseudoSum, sendBack, writeHeader } from './header';
+import { pseudoSum, sendBack, writeHeader } from './header';
 
 /** Turn a TCP segment into the reset that answers it; a reset is never answered. */
 export function answerReset(p: Pkt): Verdict {
   const asked = Tcp.at(p.l4Ptr);
   const flags = asked.flags;
   if (flags & TCP_FLAG_RST) return drop(p, Drop.ERROR_NOT_ANSWERED);
-  const dataLen = datagramLen(p) - (p.l4 - p.l3) - asked.hlen;
+  const dataLen = p.l4Len - asked.hlen;
   const opens: u32 = flags & TCP_FLAG_SYN ? 1 : 0;
   const closes: u32 = flags & TCP_FLAG_FIN ? 1 : 0;
   // What acknowledges is told the number it expects; what does not is acknowledged.

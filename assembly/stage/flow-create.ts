@@ -20,7 +20,6 @@ import {
   PKT_F_ECHO,
   PKT_F_IPV4,
   PKT_F_LATER_FRAGMENT,
-  ROUTE_F_OWN,
   SctpState,
   TALLY_F_REPLY,
   TcpState,
@@ -55,7 +54,7 @@ import { isTraced } from '../mem/trace';
 import { Pkt, drop } from '../pkt';
 import { count } from '../table/counters';
 import { lpmFind } from '../table/lpm';
-import { Link, Route, wayMtu } from '../tables';
+import { Link, isOwnAddr, wayMtu } from '../tables';
 import { addDelta, deltaAddr6, deltaU32 } from '../wire/checksum';
 import { ETH_DST_OFF, ETH_SRC_OFF } from '../wire/eth';
 
@@ -228,14 +227,8 @@ function wayBack(p: Pkt, row: Row): void {
       return;
     default:
       row.setAction(Action.HOST);
-      if (isOwn(p.dstPtr)) row.setFlags(row.flags | FLOW_F_TRUNK);
+      if (isOwnAddr(p.dstPtr)) row.setFlags(row.flags | FLOW_F_TRUNK);
   }
-}
-
-/** Whether an address is the host's own, loopback included. */
-function isOwn(addr: usize): bool {
-  const route = lpmFind(addr);
-  return route != 0 && (Route.at(route).flags & ROUTE_F_OWN) != 0;
 }
 
 /** Address of the MACs of a pod link, 0 = no such link. */

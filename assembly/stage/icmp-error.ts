@@ -23,7 +23,6 @@ import {
   PKT_F_PARTIAL_CSUM,
   Verdict,
 } from '../abi';
-import { datagramLen } from '../answer/header';
 import { findFlow } from '../flow/flow-table';
 import { Row, V4, V6, isV4, newDstOff, newSrcOff } from '../flow/row';
 import { addrCopy, addrEq, swapPorts, unmapped } from '../flow/tuple';
@@ -51,7 +50,7 @@ export function icmpError(p: Pkt): Verdict {
     return Verdict.NONE;
   }
   const quote = p.l4Ptr + ICMP_HLEN;
-  const avail = datagramLen(p) - (p.l4 - p.l3) - ICMP_HLEN;
+  const avail = p.l4Len - ICMP_HLEN;
   if (p.has(PKT_F_IPV4)) return about<V4>(p, quote, avail, quotedTransport4(quote, avail));
   if (Icmpv6.at(p.l4Ptr).type > ICMPV6_PARAMETER_PROBLEM) return Verdict.NONE;
   return about<V6>(p, quote, avail, quotedTransport6(quote, avail));

@@ -21,7 +21,6 @@ import {
   PKT_F_PARTIAL_CSUM,
   Verdict,
 } from '../abi';
-import { datagramLen } from '../answer/header';
 import { answerError, errorKind } from '../answer/icmp-error';
 import { Row, V4, V6, mtuOff, newDstOff, newSrcOff } from '../flow/row';
 import { addrIsZero } from '../mem/addr';
@@ -74,7 +73,7 @@ function routeMtu(p: Pkt): u32 {
  * what it would fragment could not be translated any more.
  */
 function isTooBig(p: Pkt, mtu: u32): bool {
-  if (p.has(PKT_F_GSO) || datagramLen(p) <= mtu) return false;
+  if (p.has(PKT_F_GSO) || p.datagramLen <= mtu) return false;
   return !p.has(PKT_F_IPV4) || (Ipv4.at(p.l3Ptr).fragment & IPV4_FLAG_DF) != 0;
 }
 

@@ -20,7 +20,6 @@ import {
   POLICY_F_PODS_BY_LINK,
   POLICY_F_PODS_IN_RANGE4,
   POLICY_F_PODS_IN_RANGE6,
-  ROUTE_F_OWN,
   SERVICE_F_EXTERNAL_LOCAL,
   SERVICE_F_HAS_ANY,
   SERVICE_F_INTERNAL_LOCAL,
@@ -34,8 +33,7 @@ import { copyAddr, inRange } from '../mem/addr';
 import { isTraced } from '../mem/trace';
 import { Pkt, drop } from '../pkt';
 import { count } from '../table/counters';
-import { lpmFind } from '../table/lpm';
-import { Link, Route, findFrontend, frontendKind, frontendService } from '../tables';
+import { Link, findFrontend, frontendKind, frontendService, isOwnAddr } from '../tables';
 
 export function service(p: Pkt): Verdict {
   copyAddr(p.newSrcPtr, p.srcPtr);
@@ -98,15 +96,9 @@ function isPod(p: Pkt): bool {
   return inRange(p.srcPtr, range, range + 16);
 }
 
-/** Whether the source is an address of this host. */
-function isOwn(p: Pkt): bool {
-  const route = lpmFind(p.srcPtr);
-  return route != 0 && (Route.at(route).flags & ROUTE_F_OWN) != 0;
-}
-
 function originOf(p: Pkt): Origin {
   if (isPod(p)) return Origin.POD;
-  return isOwn(p) ? Origin.NODE : Origin.OUTSIDE;
+  return isOwnAddr(p.srcPtr) ? Origin.NODE : Origin.OUTSIDE;
 }
 
 /** Only the endpoints of this node: inside callers of an external frontend are not bound by it. */

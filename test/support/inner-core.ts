@@ -28,6 +28,7 @@ export interface InnerExports extends CoreExports {
   nhFlow6(src: number, dst: number, ports: number, kind: number): number;
   pickHash(src: number, dst: number, ports: number, proto: number): number;
   nextRandom(): number;
+  flowSettled(original: number, reply: number): number;
   candidatePortBe(start: number, i: number): number;
   tableFind(region: number, words: number, w0: bigint, w1: bigint, w2: bigint): number;
   tablePut(region: number, words: number, w0: bigint, w1: bigint, w2: bigint): number;
