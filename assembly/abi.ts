@@ -117,6 +117,34 @@ export const CONTROL_SWEEP_FRAGMENTS_OFF = 356;
 export const CONTROL_AFFINITY_STALE_OFF = 360;
 /** u32: frames that wait for the first fragment of their datagram. */
 export const CONTROL_FRAGMENTS_HELD_OFF = 364;
+/** u32: not 0 = flows may name links that are gone: the end of the batch looks through them. */
+export const CONTROL_LINKS_STALE_OFF = 368;
+/** u32: entries of the list at CONTROL_EXEMPT_OFF. */
+export const CONTROL_EXEMPT_COUNT_OFF = 1020;
+/** Destinations outside that pods keep their address towards: as RANGES, address and mask. */
+export const CONTROL_EXEMPT_OFF = 1024;
+export const EXEMPT_MAX = 64;
+/**
+ * A bit for each 2^TAKEN_PORTS_SHIFT ports from 0 on, the lowest of the first byte first: set where a
+ * socket of the host has one of them, so that no flow gets any.
+ */
+export const CONTROL_TAKEN_PORTS_OFF = 3072;
+export const TAKEN_PORTS_BYTES = 1024;
+export const TAKEN_PORTS_SHIFT = 2;
+/**
+ * Source ports of masqueraded flows, the last one excluded: clear of node ports (30000 to 32767) and
+ * of the host's ephemeral range, which begins at 32768.
+ */
+export const SNAT_PORT_FIRST = 1024;
+export const SNAT_PORT_END = 30000;
+/** u32: not 0 = a route that rows may repeat has changed: the next sweep visits all of them. */
+export const CONTROL_ROUTES_STALE_OFF = 400;
+/**
+ * u32 each: UDP port of our tunnels, 0 = none; their 24-bit network identifier. Both in network
+ * order, in the word's first bytes.
+ */
+export const CONTROL_TUNNEL_PORT_OFF = 404;
+export const CONTROL_TUNNEL_VNI_OFF = 408;
 
 /** Everything to a ClusterIP is masqueraded (masqueradeAll). */
 export const POLICY_F_MASQUERADE_ALL = 1;
@@ -215,7 +243,7 @@ export enum LaneCounter {
   PORT_CLASHES = 15,
   /** Packets to services without a backend, answered by port unreachable. */
   REJECTED = 16,
-  /** Flows forgotten because their backend or their frontend changed. */
+  /** Flows forgotten because their backend, their frontend or their link changed. */
   FLOWS_PURGED = 17,
   /** TCP segments of a removed backend's flows, answered by a reset. */
   RESETS = 18,
@@ -250,6 +278,9 @@ export enum KernelCounter {
   /** Frames from the lane with a stamp that names no action. */
   BAD_STAMP = 10,
   UNKNOWN_LINK = 11,
+  /** Packets of our tunnels from an address that is no node's. */
+  TUNNEL_STRANGER = 12,
+  SPOOF_MAC = 13,
 }
 
 // ---- Verdicts and drop reasons --------------------------------------------------------
@@ -331,8 +362,10 @@ export enum Drop {
   FRAGMENT_BEFORE_FIRST = 51,
   /** To 127/8, from anybody but the host itself. */
   MARTIAN_DESTINATION = 52,
+  /** From a pod to the outside, and nothing by which its answers could be told from others. */
+  MASQUERADE_PROTOCOL = 53,
 }
-export const DROP_COUNT = 53;
+export const DROP_COUNT = 54;
 
 // ---- Links and routes -----------------------------------------------------------------
 
@@ -399,6 +432,10 @@ export const LINK_OWN_MAC_OFF = 46; // 6 bytes: our end
 
 /** Who comes by this link is a pod, for POLICY_F_PODS_BY_LINK. */
 export const LINK_F_POD = 1;
+/** Beyond it are other nodes only; its addresses are what this node is called there. */
+export const LINK_F_TUNNEL = 4;
+/** A queueing discipline on our end holds back what goes to the pod; also in `links` of maps.h. */
+export const LINK_F_SHAPED = 2;
 
 // FRONTEND, keyed by (address, port, protocol).
 export const FRONTEND_SIZE = 32;
@@ -528,6 +565,10 @@ export const ROUTE_MTU_OFF = 48; // u32; 0 = the link's
 export const ROUTE_F_OWN = 1;
 /** Of the service range: what no frontend has taken goes nowhere. */
 export const ROUTE_F_SERVICE = 2;
+/** Out of the cluster: pods go there with the node's address. */
+export const ROUTE_F_OUTSIDE = 4;
+/** By a tunnel: only TC sends there, and rows follow the route when it changes. */
+export const ROUTE_F_TUNNEL = 8;
 
 // PREFIXES: for each of 129 prefix lengths, u32 how many routes have it; then the present
 // lengths, longest first, as u8, ended by PREFIX_NONE.
@@ -592,9 +633,17 @@ export const FLOW_F_REPLY = 4;
  * the host itself, which the host takes from there only.
  */
 export const FLOW_F_TRUNK = 8;
+/** With Action.UPLINK: by a tunnel, a device that takes no frames from XDP. */
+export const FLOW_F_TUNNEL = 32;
+/** With Action.POD: out of our end of its link, whose queueing discipline must see it. */
+export const FLOW_F_SHAPED = 16;
 
-/** Slots examined from the hashed one on, cyclically, before a key is called absent. */
-export const FLOW_PROBE_MAX = 16;
+/**
+ * Slots examined from the hashed one on, cyclically, before a key is called absent. So many that
+ * a table is more than half full before the first flow finds no place (16: a third). Look-ups do not
+ * pay for it: they end at the first slot that was never used.
+ */
+export const FLOW_PROBE_MAX = 64;
 
 // TALLY, same index as the flow row: what is counted and remembered. One cache line.
 export const TALLY_SIZE = 64;
@@ -701,6 +750,15 @@ export enum TableId {
    * u8 protocol.
    */
   PURGE = 11,
+  /** Forget flows of links that are not there. Without payload; follows when all links are known. */
+  STRAYS = 12,
+  /**
+   * `idx` = first entry, `count` entries of 32 bytes for the list at CONTROL_EXEMPT in the payload.
+   * The list ends behind them.
+   */
+  EXEMPT = 13,
+  /** `idx` = first byte, `count` bytes of CONTROL_TAKEN_PORTS in the payload. */
+  TAKEN_PORTS = 14,
 }
 
 export const DELTA_SIZE = 128;

@@ -8,9 +8,12 @@ import {
   BACKEND_WEIGHT_OFF,
   CONTROL_BASE,
   CONTROL_EPOCH_OFF,
+  CONTROL_EXEMPT_COUNT_OFF,
+  CONTROL_EXEMPT_OFF,
   CONTROL_NODE_ADDR4_OFF,
   CONTROL_POD_RANGE4_OFF,
   CONTROL_POLICY_FLAGS_OFF,
+  CONTROL_TAKEN_PORTS_OFF,
   CONTROL_TIMEOUTS_OFF,
   DELTA_BASE,
   DELTA_BYTES,
@@ -23,6 +26,7 @@ import {
   DELTA_SIZE,
   DELTA_TABLE_OFF,
   DeltaError,
+  EXEMPT_MAX,
   FRONTEND_ADDR_OFF,
   FRONTEND_PORT_OFF,
   FRONTEND_PROTO_OFF,
@@ -34,6 +38,8 @@ import {
   LaneCounter,
   Op,
   RANGE_SIZE,
+  ROUTE_FLAGS_OFF,
+  ROUTE_F_TUNNEL,
   ROUTE_PREFIX_LEN_OFF,
   ROUTE_SIZE,
   RegionId,
@@ -41,12 +47,15 @@ import {
   SCRATCH_BYTES,
   SERVICE_SIZE,
   SET_ENTRY_SIZE,
+  TAKEN_PORTS_BYTES,
   TableId,
 } from './abi';
 import { dropStaleAffinity, staleAffinity } from './balance/affinity';
 import { Service } from './balance/rows';
+import { staleRoutes } from './flow/follow';
 import { purgeBackend, purgeUntranslated } from './flow/purge';
 import { V4, V6 } from './flow/row';
+import { dropStrays, staleLinks } from './flow/strays';
 import { isMapped } from './mem/addr';
 import { regionBase, regionCapacity } from './mem/region';
 import { count } from './table/counters';
@@ -85,6 +94,7 @@ export function applyDelta(records: u32): u32 {
     if (result == DeltaError.NONE) applied++;
   }
   dropStaleAffinity();
+  dropStrays();
   count(LaneCounter.DELTAS, applied);
   const epoch: usize = CONTROL_BASE + CONTROL_EPOCH_OFF;
   store<u32>(epoch, load<u32>(epoch) + 1);
@@ -99,6 +109,7 @@ function applyRecord(record: usize): DeltaError {
   const image = record + DELTA_PAYLOAD_OFF;
   switch (<u32>load<u16>(record, DELTA_TABLE_OFF)) {
     case TableId.LINK:
+      if (remove) staleLinks();
       return keyed(RegionId.LINKS, WORDS_1, image, LINK_SIZE, remove);
     case TableId.FRONTEND:
       return applyFrontend(image, remove);
@@ -128,6 +139,13 @@ function applyRecord(record: usize): DeltaError {
     case TableId.PURGE:
       purge(load<u32>(image), load<u32>(image, 4), load<u8>(image, 8));
       return DeltaError.NONE;
+    case TableId.STRAYS:
+      staleLinks();
+      return DeltaError.NONE;
+    case TableId.EXEMPT:
+      return applyExempt(idx, load<u32>(record, DELTA_COUNT_OFF), image);
+    case TableId.TAKEN_PORTS:
+      return applyTakenPorts(idx, load<u32>(record, DELTA_COUNT_OFF), image);
     default:
       return DeltaError.UNKNOWN_TABLE;
   }
@@ -153,6 +171,9 @@ function applyRoute(image: usize, remove: bool): DeltaError {
   if (remove) return lpmDelete(addr, length) ? DeltaError.NONE : DeltaError.ABSENT;
   const row = lpmPut(addr, length);
   if (!row) return DeltaError.TABLE_FULL;
+  // Of a new route as well: who was beyond another one may now be beyond a tunnel.
+  const isTunnel = load<u8>(image + ROUTE_FLAGS_OFF - IMAGE_OFF) & ROUTE_F_TUNNEL;
+  if ((isTunnel | (load<u8>(row, ROUTE_FLAGS_OFF) & ROUTE_F_TUNNEL)) != 0) staleRoutes();
   // The key stays as the table masked it: copy what is before it and behind it.
   memory.copy(row + IMAGE_OFF, image, IMAGE_KEY_OFF);
   const behind: usize = ROUTE_PREFIX_LEN_OFF + 8;
@@ -217,6 +238,21 @@ function applyRanges(first: u32, n: u32, image: usize, remove: bool): DeltaError
   if (n > RANGES_MAX || !inRange(RegionId.RANGES, first, n)) return DeltaError.OUT_OF_RANGE;
   if (remove) return DeltaError.NONE;
   memory.copy(regionBase(RegionId.RANGES) + first * RANGE_SIZE, image, n * RANGE_SIZE);
+  return DeltaError.NONE;
+}
+
+function applyExempt(first: u32, n: u32, image: usize): DeltaError {
+  if (n > RANGES_MAX || <u64>first + n > <u64>EXEMPT_MAX) return DeltaError.OUT_OF_RANGE;
+  memory.copy(CONTROL_BASE + CONTROL_EXEMPT_OFF + first * RANGE_SIZE, image, n * RANGE_SIZE);
+  store<u32>(CONTROL_BASE + CONTROL_EXEMPT_COUNT_OFF, first + n);
+  return DeltaError.NONE;
+}
+
+function applyTakenPorts(first: u32, n: u32, image: usize): DeltaError {
+  if (n > <u32>DELTA_PAYLOAD_SIZE || <u64>first + n > <u64>TAKEN_PORTS_BYTES) {
+    return DeltaError.OUT_OF_RANGE;
+  }
+  memory.copy(CONTROL_BASE + CONTROL_TAKEN_PORTS_OFF + first, image, n);
   return DeltaError.NONE;
 }
 

@@ -13,6 +13,7 @@ import { V4, V6 } from './flow/row';
 import { sweepAffinity } from './balance/affinity';
 import { adoptTable } from './flow/adopt';
 import { fragmentsReset, sweepFragments } from './flow/fragments';
+import { takeStaleRoutes } from './flow/follow';
 import { sweepTable } from './flow/sweep';
 import { defaultTimeouts } from './flow/timeouts';
 import { isAttached, portAt, refill, Port, framesAccounted } from './io/port';
@@ -70,7 +71,8 @@ export function sweep(nowMs: f64, budget: u32): u32 {
   setClock(nowMs);
   sweepAffinity(budget);
   sweepFragments(budget);
-  return sweepTable<V4>(budget) + sweepTable<V6>(budget);
+  const slots = takeStaleRoutes() ? u32.MAX_VALUE : budget;
+  return sweepTable<V4>(slots) + sweepTable<V6>(slots);
 }
 
 /**

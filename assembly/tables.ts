@@ -10,6 +10,8 @@ import {
   LINK_ADDR6_OFF,
   LINK_FLAGS_OFF,
   LINK_F_POD,
+  LINK_F_TUNNEL,
+  LINK_F_SHAPED,
   LINK_KIND_OFF,
   LINK_MAC_OFF,
   LINK_MTU_OFF,
@@ -19,6 +21,7 @@ import {
   ROUTE_DST_MAC_OFF,
   ROUTE_FLAGS_OFF,
   ROUTE_F_OWN,
+  ROUTE_F_TUNNEL,
   ROUTE_IFINDEX_OFF,
   ROUTE_MTU_OFF,
   ROUTE_SRC_MAC_OFF,
@@ -66,6 +69,16 @@ export class Link {
     return (load<u8>(changetype<usize>(this), LINK_FLAGS_OFF) & LINK_F_POD) != 0;
   }
 
+  /** Whether only other nodes are beyond it, and they are told nothing but pods' addresses. */
+  @inline get isTunnel(): bool {
+    return (load<u8>(changetype<usize>(this), LINK_FLAGS_OFF) & LINK_F_TUNNEL) != 0;
+  }
+
+  /** Whether packets have to pass a queueing discipline on our end. */
+  @inline get isShaped(): bool {
+    return (load<u8>(changetype<usize>(this), LINK_FLAGS_OFF) & LINK_F_SHAPED) != 0;
+  }
+
   /** Longest IP packet, bytes. */
   @inline get mtu(): u32 {
     return load<u32>(changetype<usize>(this), LINK_MTU_OFF);
@@ -96,6 +109,10 @@ export class Route {
   /** ROUTE_F_*. */
   @inline get flags(): i32 {
     return load<u8>(changetype<usize>(this), ROUTE_FLAGS_OFF);
+  }
+
+  @inline get isTunnel(): bool {
+    return (this.flags & ROUTE_F_TUNNEL) != 0;
   }
 
   /** Longest IP packet, bytes; 0 = the link's. */

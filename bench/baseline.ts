@@ -17,6 +17,7 @@ export const BARS: Readonly<Record<string, number>> = {
   'net/tcp-stream': 0.97,
   'net/tcp-stream/cpu': 1,
   'net/tcp-rr': 1.1,
+  'net/tcp-stream-vxlan': 1,
   'net/lane': 1,
   'net/tcp-stream-lane': 0.5,
   'core/flow-hit/1M': 1.3,
@@ -24,7 +25,17 @@ export const BARS: Readonly<Record<string, number>> = {
   'net/new-flows/10k-services/iptables': 5,
   'net/new-flows/flat': 0.9,
   'net/first-packets/10k-services': 1,
+  'net/egress/tcp': 1,
+  'net/egress/new-flows': 1,
   'net/first-packets/10k-services/iptables': 5,
+  'cni/add/p50': 0.5,
+  'cni/add/p95': 0.5,
+  'cni/del/p50': 0.5,
+  'cni/del/p95': 0.5,
+  'cni/add/20-at-once/p50': 0.5,
+  'cni/add/20-at-once/p95': 0.5,
+  'cni/del/20-at-once/p50': 0.5,
+  'cni/del/20-at-once/p95': 0.5,
 };
 
 /** Worst values of results without a rival that are good enough, in the result's own unit. */
@@ -33,6 +44,10 @@ export const LIMITS: Readonly<Record<string, number>> = {
   'control/one-change/250k-endpoints/p99': 5,
   'control/one-change/agent/10k/p99': 5,
   'control/one-change/agent/250k-endpoints/p99': 5,
+  'cni/check/p50': 5,
+  'cni/check/p95': 5,
+  'cni/status/p50': 3,
+  'cni/status/p95': 3,
 };
 
 /** Two quiet runs on one machine differ by less. */

@@ -35,6 +35,8 @@ SLUICE_ENTRY(ProgTestRun);
 // sys.cc
 SLUICE_ENTRY(CloseFd);
 SLUICE_ENTRY(EventFd);
+SLUICE_ENTRY(TryLock);
+SLUICE_ENTRY(Unlock);
 SLUICE_ENTRY(Signal);
 SLUICE_ENTRY(Drain);
 SLUICE_ENTRY(Poll);
@@ -49,6 +51,7 @@ SLUICE_ENTRY(Cover);
 // netlink.cc
 SLUICE_ENTRY(NetlinkOpen);
 SLUICE_ENTRY(NetlinkRequest);
+SLUICE_ENTRY(NetlinkRequestAsync);
 
 // ethtool.cc
 SLUICE_ENTRY(EthtoolSet);

@@ -5,6 +5,7 @@
  * installed header are not needed: types and flags come from the caller.
  */
 #include <linux/bpf.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -218,6 +219,21 @@ Napi::Value MapInfo(const Napi::CallbackInfo& info) {
   return out;
 }
 
+/**
+ * A signal that arrives meanwhile ends the verifier's work with EAGAIN (kernel/bpf/verifier.c):
+ * none does, however many a profiler sends.
+ */
+long LoadUndisturbed(bpf_attr& attr) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  const long fd = Bpf(BPF_PROG_LOAD, attr);
+  const int err = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = err;
+  return fd;
+}
+
 /** progLoad(type, expectedAttachType, name, insns, license): fd; asks for a log when refused */
 Napi::Value ProgLoad(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -235,14 +251,14 @@ Napi::Value ProgLoad(const Napi::CallbackInfo& info) {
   attr.insns = Ptr(insns.ptr);
   attr.insn_cnt = insns.len / sizeof(bpf_insn);
   attr.license = Ptr(license.c_str());
-  const long fd = Bpf(BPF_PROG_LOAD, attr);
+  const long fd = LoadUndisturbed(attr);
   if (fd >= 0) return Napi::Number::New(env, fd);
   const int err = errno;
   std::vector<char> log(kLogBytes);
   attr.log_level = 1;
   attr.log_size = log.size();
   attr.log_buf = Ptr(log.data());
-  const long again = Bpf(BPF_PROG_LOAD, attr);
+  const long again = LoadUndisturbed(attr);
   if (again >= 0) return Napi::Number::New(env, again);
   std::string detail = "name=" + name;
   if (log[0] != '\0') detail += "; the verifier said:\n" + Tail(log.data());

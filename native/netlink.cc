@@ -71,16 +71,15 @@ Progress Append(const uint8_t* datagram, size_t len, const Expected& expected,
     memcpy(&header, datagram + at, sizeof header);
     if (header.nlmsg_len < sizeof header || header.nlmsg_len > len - at) break;
     const size_t step = std::min<size_t>(NLMSG_ALIGN(header.nlmsg_len), len - at);
-    const uint8_t* body = datagram + at + sizeof header;
+    const uint8_t* message = datagram + at;
     at += step;
     if (header.nlmsg_seq < expected.firstSeq || header.nlmsg_seq > expected.lastSeq) continue;
-    answer.insert(answer.end(), body - sizeof header, body - sizeof header + step);
+    answer.insert(answer.end(), message, message + step);
     if (header.nlmsg_type == NLMSG_DONE) {
       progress = Progress::kDone;
     } else if (header.nlmsg_type == NLMSG_ERROR) {
-      int32_t error = 0;
-      if (header.nlmsg_len >= NLMSG_LENGTH(sizeof error)) memcpy(&error, body, sizeof error);
-      if (error != 0 || header.nlmsg_seq == expected.lastSeq) progress = Progress::kDone;
+      // The kernel goes on with a batch after a refusal, and the last one is always answered.
+      if (header.nlmsg_seq == expected.lastSeq) progress = Progress::kDone;
     } else if (!expected.closes && (header.nlmsg_flags & NLM_F_MULTI) == 0) {
       progress = Progress::kDone;
     }
@@ -94,6 +93,57 @@ void Empty(int fd) {
   while (recv(fd, &byte, sizeof byte, MSG_DONTWAIT | MSG_TRUNC) >= 0 || errno == ENOBUFS) {
   }
 }
+
+/** Send the request and read until its answer is whole. Blocks; touches nothing of Node's. */
+SysResult Exchange(int fd, const uint8_t* message, size_t len, const Expected& expected,
+                   std::vector<uint8_t>& answer) {
+  Empty(fd);
+  if (send(fd, message, len, 0) < 0) return {-1, errno, "send"};
+  std::vector<uint8_t> datagram(kFirstBuffer);
+  for (Progress progress = Progress::kMore; progress == Progress::kMore;) {
+    const ssize_t size = recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return {-1, errno == EAGAIN ? ETIMEDOUT : errno, "recv"};
+    if (static_cast<size_t>(size) > datagram.size()) datagram.resize(size);
+    const ssize_t got = recv(fd, datagram.data(), datagram.size(), 0);
+    if (got < 0) return {-1, errno, "recv"};
+    progress = Append(datagram.data(), got, expected, answer);
+  }
+  return {0, 0, "recv"};
+}
+
+Napi::Uint8Array BytesOf(Napi::Env env, const std::vector<uint8_t>& answer) {
+  Napi::Uint8Array out = Napi::Uint8Array::New(env, answer.size());
+  memcpy(out.Data(), answer.data(), answer.size());
+  return out;
+}
+
+/** One exchange on a thread of libuv's pool. */
+class PooledExchange : public Napi::AsyncWorker {
+ public:
+  PooledExchange(Napi::Env env, int fd, const ByteView& message, const Expected& expected)
+      : AsyncWorker(env),
+        promise_(Napi::Promise::Deferred::New(env)),
+        fd_(fd),
+        message_(message.ptr, message.ptr + message.len),
+        expected_(expected) {}
+  Napi::Promise promise() const { return promise_.Promise(); }
+  void Execute() override {
+    result_ = Exchange(fd_, message_.data(), message_.size(), expected_, answer_);
+  }
+  void OnOK() override {
+    if (result_.ok()) return promise_.Resolve(BytesOf(Env(), answer_));
+    promise_.Reject(SysError(Env(), result_.err, result_.syscall, "netlink").Value());
+  }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  int fd_;
+  std::vector<uint8_t> message_;
+  Expected expected_;
+  SysResult result_{};
+  std::vector<uint8_t> answer_;
+};
 
 }  // namespace
 
@@ -125,9 +175,9 @@ Napi::Value NetlinkOpen(const Napi::CallbackInfo& info) {
 /**
  * netlinkRequest(fd, message): every byte of the answer.
  *
- * The answer ends with NLMSG_DONE, with an NLMSG_ERROR that reports a failure or that belongs to
- * the last acknowledged message, or, when neither an acknowledgement nor a dump was asked for,
- * with the first message that is not part of several.
+ * The answer ends with NLMSG_DONE, with the NLMSG_ERROR that belongs to the last acknowledged
+ * message, or, when neither an acknowledgement nor a dump was asked for, with the first message
+ * that is not part of several. Of a batch, refusals of earlier messages are in it.
  */
 Napi::Value NetlinkRequest(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -138,22 +188,26 @@ Napi::Value NetlinkRequest(const Napi::CallbackInfo& info) {
   args.Require(args.failed() || Inspect(message, expected),
                "message is not a sequence of netlink messages");
   if (args.failed()) return env.Undefined();
-  Empty(fd);
-  if (send(fd, message.ptr, message.len, 0) < 0) return ThrowSys(env, errno, "send", "netlink");
-  std::vector<uint8_t> datagram(kFirstBuffer);
   std::vector<uint8_t> answer;
-  for (Progress progress = Progress::kMore; progress == Progress::kMore;) {
-    const ssize_t size = recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return ThrowSys(env, errno == EAGAIN ? ETIMEDOUT : errno, "recv", "netlink");
-    if (static_cast<size_t>(size) > datagram.size()) datagram.resize(size);
-    const ssize_t got = recv(fd, datagram.data(), datagram.size(), 0);
-    if (got < 0) return ThrowSys(env, errno, "recv", "netlink");
-    progress = Append(datagram.data(), got, expected, answer);
-  }
-  Napi::Uint8Array out = Napi::Uint8Array::New(env, answer.size());
-  memcpy(out.Data(), answer.data(), answer.size());
-  return out;
+  const SysResult done = Exchange(fd, message.ptr, message.len, expected, answer);
+  if (!done.ok()) return ThrowSys(env, done, "netlink");
+  return BytesOf(env, answer);
+}
+
+/** netlinkRequestAsync(fd, message): a promise of the same; nobody else may use fd meanwhile. */
+Napi::Value NetlinkRequestAsync(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Args args(info);
+  const int fd = args.Fd(0, "fd");
+  const ByteView message = args.Bytes(1, "message");
+  Expected expected{};
+  args.Require(args.failed() || Inspect(message, expected),
+               "message is not a sequence of netlink messages");
+  if (args.failed()) return env.Undefined();
+  // Deletes itself when it is done.
+  auto* exchange = new PooledExchange(env, fd, message, expected);
+  exchange->Queue();
+  return exchange->promise();
 }
 
 }  // namespace sluice

@@ -31,14 +31,14 @@ inline std::string ErrorName(int err) {
 }
 
 /**
- * Raise a failed system call.
+ * The error of a failed system call, not raised.
  *
  * @param err      positive errno
  * @param syscall  its name, as in section 2 of the manual
  * @param detail   the values it was called with, e.g. `ifindex=3 queue=0`; may be empty
- * @returns        `undefined`, so that an entry can `return ThrowSys(...)`
+ * @returns        for a promise to be rejected with; `ThrowSys` raises it
  */
-inline Napi::Value ThrowSys(Napi::Env env, int err, const char* syscall,
+inline Napi::Error SysError(Napi::Env env, int err, const char* syscall,
                             const std::string& detail) {
   const std::string code = ErrorName(err);
   std::string message = code + ": ";
@@ -49,7 +49,13 @@ inline Napi::Value ThrowSys(Napi::Env env, int err, const char* syscall,
   error.Set("code", Napi::String::New(env, code));
   error.Set("errno", Napi::Number::New(env, -err));
   error.Set("syscall", Napi::String::New(env, syscall));
-  error.ThrowAsJavaScriptException();
+  return error;
+}
+
+/** Raise it. @returns `undefined`, so that an entry can `return ThrowSys(...)` */
+inline Napi::Value ThrowSys(Napi::Env env, int err, const char* syscall,
+                            const std::string& detail) {
+  SysError(env, err, syscall, detail).ThrowAsJavaScriptException();
   return env.Undefined();
 }
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -46,6 +47,27 @@ Napi::Value EventFd(const Napi::CallbackInfo& info) {
   const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) return ThrowSys(info.Env(), errno, "eventfd", "");
   return Napi::Number::New(info.Env(), fd);
+}
+
+/** tryLock(fd): boolean; an exclusive flock(2), false when another open file has it */
+Napi::Value TryLock(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Args args(info);
+  const int fd = args.Fd(0, "fd");
+  if (args.failed()) return env.Undefined();
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(env, true);
+  if (errno == EWOULDBLOCK || errno == EINTR) return Napi::Boolean::New(env, false);
+  return ThrowSys(env, errno, "flock", FdText(fd));
+}
+
+/** unlock(fd): gives back what tryLock took, flock(2) */
+Napi::Value Unlock(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Args args(info);
+  const int fd = args.Fd(0, "fd");
+  if (args.failed()) return env.Undefined();
+  if (flock(fd, LOCK_UN) != 0) return ThrowSys(env, errno, "flock", FdText(fd));
+  return env.Undefined();
 }
 
 /** signal(fd): adds 1; a full counter is as good as a signal and no error */

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Compile native/*.cc into build/native/sluice.node with the system's C++ compiler.
+# Compile native/*.cc into build/native/sluice.node with the system's C++ compiler, and
+# native/cni/sluice-cni.c into build/native/sluice-cni with its C compiler: static where there is a
+# static libc, because it is copied to the host and started for every pod.
 #
 # Headers come from node_modules (node-addon-api, node-api-headers): nothing is downloaded and
 # node-gyp is not needed. An object is rebuilt when its source, a header it includes or this
 # script is newer.
 #
 #   CXX       compiler (default g++)
+#   CC        compiler of the plugin (default gcc)
 #   CXXFLAGS  appended to the flags below
 #   JOBS      compilers at a time (default: number of processors)
 set -euo pipefail
@@ -15,6 +18,7 @@ root=$PWD
 out=build/native
 obj=$out/obj
 cxx=${CXX:-g++}
+cc=${CC:-gcc}
 jobs=${JOBS:-$(nproc)}
 read -ra extra <<<"${CXXFLAGS:-}"
 flags=(
@@ -32,6 +36,10 @@ for header in node_modules/node-addon-api/napi.h node_modules/node-api-headers/i
 done
 if ! command -v "$cxx" >/dev/null; then
   echo "build-native: no C++ compiler: '$cxx' not found (set CXX)" >&2
+  exit 1
+fi
+if ! command -v "$cc" >/dev/null; then
+  echo "build-native: no C compiler: '$cc' not found (set CC)" >&2
   exit 1
 fi
 
@@ -93,3 +101,14 @@ if $relink; then
   mv "$target.part" "$target"
 fi
 [[ -f $root/$target ]]
+
+plugin=$out/sluice-cni
+source=native/cni/sluice-cni.c
+if [[ ! -f $plugin || $source -nt $plugin || scripts/build-native.sh -nt $plugin ]]; then
+  echo "  cc $source"
+  plugin_flags=(-O2 -std=gnu11 -Wall -Wextra -Werror -s)
+  # No static libc, or a real mistake: the second attempt tells.
+  "$cc" "${plugin_flags[@]}" -static -o "$plugin.part" "$source" 2>/dev/null ||
+    "$cc" "${plugin_flags[@]}" -o "$plugin.part" "$source"
+  mv "$plugin.part" "$plugin"
+fi

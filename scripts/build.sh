@@ -6,7 +6,7 @@
 #   core    build/core/core.wasm    the module that runs
 #   debug   build/core/debug.wasm   the same with checks and a source map
 #   bench   build/core/bench.wasm   the module with its loops, for bench/
-#   native  build/native/sluice.node
+#   native  build/native/sluice.node, build/native/sluice-cni
 #   host    build/host/             src/ and examples/ as JavaScript
 #
 # Nothing is downloaded. A target is built beside its place and moved there when it is whole.

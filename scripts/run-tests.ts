@@ -8,15 +8,20 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { createTapSummary, readCases } from './tap-summary.js';
+import { CASE_PAGES, type CaseList, createTapSummary, readCases } from './tap-summary.js';
 
 const AVA = fileURLToPath(new URL('../node_modules/ava/entrypoints/cli.mjs', import.meta.url));
-const CASES = new URL('../docs/conformance.md', import.meta.url);
+const ROOT = new URL('../', import.meta.url);
 /** Signs of life for those who watch a log. */
 const PROGRESS_EVERY = 250;
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** The cases of every page. */
+function readLists(): CaseList[] {
+  return CASE_PAGES.map((page) => readCases(page, readFileSync(new URL(page.page, ROOT), 'utf8')));
 }
 
 /** @returns the exit code */
@@ -26,7 +31,7 @@ async function runTests(args: readonly string[]): Promise<number> {
   });
   // Some files by name are no claim to all cases.
   const isWhole = args.every((arg) => arg.startsWith('-'));
-  const summary = createTapSummary(isWhole ? readCases(readFileSync(CASES, 'utf8')) : undefined);
+  const summary = createTapSummary(isWhole ? readLists() : []);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       summary.fail(`the run was ended by ${signal}`);

@@ -16,8 +16,8 @@ const PATH_SEPARATOR = ' › ';
 /** Why a test is skipped is the last thing in its title. */
 const REASON = / \[(?:skipped: )?([^[\]]+)\]$/;
 
-/** Numbers of docs/conformance.md that a title lays claim to. */
-const CASES = /\[proxy ([\d ]+)\]/;
+/** What a title lays claim to: a list's tag and numbers, such as `[cni 24 26]`. */
+const CLAIM = /\[([a-z]+) (\d+(?: \d+)*)\]/g;
 
 interface Skipped {
   readonly title: string;
@@ -56,37 +56,53 @@ function* skippedLines(skipped: readonly Skipped[]): Generator<string> {
   }
 }
 
-/** The numbers of docs/conformance.md: all of them, and those that do not apply. */
-export interface CaseList {
+/** A page of cases under docs/, and the word that claims to them begin with. */
+export interface CasePage {
+  readonly tag: string;
+  readonly page: string;
+}
+
+/** Every page of cases; a new one is a line here. */
+export const CASE_PAGES: readonly CasePage[] = [
+  { tag: 'proxy', page: 'docs/conformance.md' },
+  { tag: 'cni', page: 'docs/conformance-cni.md' },
+];
+
+/** The numbers of a page: all of them, and those that do not apply. */
+export interface CaseList extends CasePage {
   readonly all: readonly number[];
   readonly notApplicable: readonly number[];
 }
 
-export function caseNumbers(title: string): number[] {
-  return (CASES.exec(title)?.[1] ?? '').split(' ').filter(Boolean).map(Number);
+/** The cases that a text lays claim to, as `tag number`. */
+export function claimsOf(text: string): string[] {
+  return [...text.matchAll(CLAIM)].flatMap(([, tag = '', numbers = '']) =>
+    numbers.split(' ').map((number) => `${tag} ${number}`),
+  );
 }
 
-/** Read the list: `57. claim`, with `does not apply` somewhere in those that do not. */
-export function readCases(page: string): CaseList {
-  const lines = [...page.matchAll(/^(\d+)\. (.*)$/gm)];
+/** Read a page: `57. claim`, with `does not apply` somewhere in those that do not. */
+export function readCases(source: CasePage, text: string): CaseList {
+  const lines = [...text.matchAll(/^(\d+)\. (.*)$/gm)];
   const numbersOf = (some: typeof lines): number[] => some.map(([, number]) => Number(number));
   const notApplicable = lines.filter(([, , claim]) => claim?.includes('does not apply'));
-  return { all: numbersOf(lines), notApplicable: numbersOf(notApplicable) };
+  return { ...source, all: numbersOf(lines), notApplicable: numbersOf(notApplicable) };
 }
 
-function coverageLine(covered: ReadonlySet<number>, { all, notApplicable }: CaseList): string {
-  const done = all.filter((number) => covered.has(number));
-  const missing = all.filter((n) => !covered.has(n) && !notApplicable.includes(n));
-  const line = `docs/conformance.md: ${done.length} of ${all.length} cases covered, ${notApplicable.length} do not apply`;
+function coverageLine(covered: ReadonlySet<string>, list: CaseList): string {
+  const { tag, page, all, notApplicable } = list;
+  const done = all.filter((number) => covered.has(`${tag} ${number}`));
+  const missing = all.filter((n) => !done.includes(n) && !notApplicable.includes(n));
+  const line = `${page}: ${done.length} of ${all.length} cases covered, ${notApplicable.length} do not apply`;
   return missing.length === 0 ? line : `${line}, without a passed test: ${missing.join(' ')}`;
 }
 
-/** @param cases  what to count coverage of; undefined: nothing */
-export function createTapSummary(cases?: CaseList): TapSummary {
+/** @param lists  what to count coverage of */
+export function createTapSummary(lists: readonly CaseList[] = []): TapSummary {
   const passed = new Map<string, number>();
   const failures: string[] = [];
   const skipped: Skipped[] = [];
-  const covered = new Set<number>();
+  const covered = new Set<string>();
   let passedCount = 0;
   /** The lines after a failed test belong to it, until the next test. */
   let inFailure = false;
@@ -104,7 +120,7 @@ export function createTapSummary(cases?: CaseList): TapSummary {
       return ['', `FAILED ${title}`];
     }
     passedCount += 1;
-    for (const number of caseNumbers(title)) covered.add(number);
+    for (const claim of claimsOf(title)) covered.add(claim);
     const area = areaOf(title);
     passed.set(area, (passed.get(area) ?? 0) + 1);
     return [];
@@ -134,7 +150,7 @@ export function createTapSummary(cases?: CaseList): TapSummary {
     const areas = [...passed].sort(([a], [b]) => (a < b ? -1 : 1));
     const lines = ['', ...areas.map(([area, n]) => `${String(n).padStart(6)} passed  ${area}`)];
     lines.push(...skippedLines(skipped));
-    if (cases !== undefined) lines.push('', coverageLine(covered, cases));
+    if (lists.length > 0) lines.push('', ...lists.map((list) => coverageLine(covered, list)));
     if (failures.length > 0) lines.push('', 'failed:', ...failures.map((title) => `  ${title}`));
     const totals = [`${String(passedCount)} passed`, `${String(failures.length)} failed`];
     if (skipped.length > 0) totals.push(`${String(skipped.length)} skipped`);

@@ -8,8 +8,9 @@ import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { runAgent } from './agent/agent.js';
 import { cleanUpNode } from './agent/cleanup.js';
-import { describeConfig, loadConfig } from './config.js';
-import type { SluiceConfig } from './config.js';
+import { addCniCommands, addIpamCommands } from './cni-commands.js';
+import { describeConfig, loadConfig } from './config/config.js';
+import type { SluiceConfig } from './config/config.js';
 import { DataplaneError, messageOf } from './errors.js';
 import { createLog } from './log.js';
 import { askAgent } from './ops/admin.js';
@@ -158,6 +159,9 @@ function program(): Command {
     .action(() => {
       print(describeConfig());
     });
+  const parts = { configOption, jsonOption, load, print };
+  addCniCommands<Common>(sluice, parts);
+  addIpamCommands<Common>(sluice, parts);
   return sluice;
 }
 

@@ -14,7 +14,13 @@ export type ErrorCode =
   | 'ERR_CORE_BUILD'
   | 'ERR_LANE'
   | 'ERR_KERNEL'
+  /** The container has another interface of that name. */
+  | 'ERR_IFNAME_TAKEN'
+  /** The node reaches that address by another interface. */
+  | 'ERR_ADDRESS_TAKEN'
   | 'ERR_NETLINK'
+  /** No limit of bandwidth that could be set. */
+  | 'ERR_RATE'
   | 'ERR_STATE'
   | 'ERR_USAGE';
 

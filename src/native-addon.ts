@@ -12,6 +12,8 @@ export interface Addon {
   openInNetns(netnsFd: number, path: string, flags: number): number;
   closeFd(fd: number): void;
   eventfd(): number;
+  tryLock(fd: number): boolean;
+  unlock(fd: number): void;
   signal(fd: number): void;
   drain(fd: number): number;
   poll(fds: Int32Array, timeoutMs: number): number;
@@ -24,6 +26,7 @@ export interface Addon {
   coverAnonymous(view: Uint8Array, off: number, len: number): void;
   netlinkOpen(protocol: number, netnsFd: number): number;
   netlinkRequest(fd: number, message: Uint8Array): Uint8Array;
+  netlinkRequestAsync(fd: number, message: Uint8Array): Promise<Uint8Array>;
   ethtoolSet(netnsFd: number, ifname: string, command: number, value: number): void;
   ethtoolGet(netnsFd: number, ifname: string, command: number): number;
   driverName(netnsFd: number, ifname: string): string;

@@ -73,6 +73,21 @@ export function eventfd(): number {
   return addon().eventfd();
 }
 
+/**
+ * Lock an open file, without waiting. The lock belongs to the open file: it ends with `unlock`, with
+ * its last descriptor and with the process. flock(2)
+ *
+ * @returns false when another open file has it, be it of this process or of another one
+ */
+export function tryLock(fd: number): boolean {
+  return addon().tryLock(fd);
+}
+
+/** Give back what `tryLock` took. */
+export function unlock(fd: number): void {
+  addon().unlock(fd);
+}
+
 /** Wake whoever polls the eventfd. Never blocks. */
 export function signal(fd: number): void {
   addon().signal(fd);
@@ -151,6 +166,14 @@ export function netlinkOpen(protocol: number, netnsFd = OWN_NETNS): number {
  */
 export function netlinkRequest(fd: number, message: Uint8Array): Uint8Array {
   return addon().netlinkRequest(fd, message);
+}
+
+/**
+ * As `netlinkRequest`, on a thread of the pool: for what keeps the kernel busy for long. Nobody else
+ * may use the descriptor, nor close it, until it is done.
+ */
+export function netlinkRequestAsync(fd: number, message: Uint8Array): Promise<Uint8Array> {
+  return addon().netlinkRequestAsync(fd, message);
 }
 
 /** Set a feature, `command` = ETHTOOL_S* of linux/ethtool.h with a struct ethtool_value. */

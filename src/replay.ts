@@ -26,7 +26,7 @@ import { controlOptions } from './agent/options.js';
 import { createControl } from './compile/control.js';
 import type { Control } from './compile/control.js';
 import type { Link } from './compile/links.js';
-import type { SluiceConfig } from './config.js';
+import type { SluiceConfig } from './config/config.js';
 import { createCore } from './core/instance.js';
 import type { Core } from './core/instance.js';
 import { SMALL_CAPACITIES } from './core/regions.js';
@@ -52,6 +52,7 @@ export interface Replayed {
 const HOST_IFINDEX = 1;
 const UPLINK_IFINDEX = 2;
 const FIRST_POD_IFINDEX = 3;
+const MTU_DEFAULT = 1500;
 const NS_PER_MS = 1_000_000n;
 /** Frames lie in the lower half of SCRATCH. */
 const FRAME_MAX = SCRATCH_BYTES / 2;
@@ -97,15 +98,21 @@ async function createWorld(config: SluiceConfig, log: Log): Promise<World> {
       kind: 'pod',
       pod: namedKey(key.namespace, key.name),
       ifindex,
-      mtu: config.podMTU,
+      mtu: config.podMTU ?? MTU_DEFAULT,
       ownMac: mac,
       mac: parseMac(podMac(key)),
     };
   });
   for (const address of control.nodeAddresses()) linkOf.set(formatAddress(address), HOST_IFINDEX);
   control.setLinks([
-    { kind: 'host', ifindex: HOST_IFINDEX, mtu: config.podMTU, ownMac: mac },
-    { kind: 'uplink', name: 'uplink', ifindex: UPLINK_IFINDEX, mtu: config.podMTU, ownMac: mac },
+    { kind: 'host', ifindex: HOST_IFINDEX, mtu: config.podMTU ?? MTU_DEFAULT, ownMac: mac },
+    {
+      kind: 'uplink',
+      name: 'uplink',
+      ifindex: UPLINK_IFINDEX,
+      mtu: config.podMTU ?? MTU_DEFAULT,
+      ownMac: mac,
+    },
     ...pods,
   ]);
   core.apply(control.flush());

@@ -1,4 +1,8 @@
-/** Making room in a full run: first what should be gone, then what has never been answered. */
+/**
+ * Making room in a full run: first what should be gone, then connections that both ends have
+ * closed, then what has never been answered. Linux drops the same early (`tcp_can_early_drop` and
+ * unassured entries, net/netfilter/nf_conntrack_core.c).
+ */
 import {
   FLOW_PROBE_MAX,
   IPPROTO_SCTP,
@@ -13,20 +17,35 @@ import { deleteFlow, partnerOf } from './flow-table';
 import { Row, flowRegion, rowAt, tallyOf } from './row';
 import { settledState } from './settled';
 import { isExpired } from './sweep';
+import { isTcpClosed } from './tcp-state';
 import { hashTuple } from './tuple';
 
-/** Linux calls such flows unassured and drops them early, too. */
-function isUnassured<F>(row: Row): bool {
-  const tally = tallyOf<F>(row);
-  const partner = partnerOf<F>(row);
-  if (!partner) return true;
-  const reply = tallyOf<F>(Row.at(partner));
-  const proto = row.kind & 0xff;
-  if (proto == IPPROTO_TCP) return settledState(tally, reply) == TcpState.SYN_SENT;
-  if (proto == IPPROTO_SCTP) {
-    return tally.state == SctpState.COOKIE_WAIT || tally.state == SctpState.HEARTBEAT_SENT;
-  }
-  return !(tally.flags & TALLY_F_SEEN_REPLY) && reply.kernelPackets == 0;
+/** How little a flow is missed; what is not over and was answered is never evicted. */
+const KEEP: u32 = 0;
+const UNANSWERED: u32 = 1;
+const CLOSED: u32 = 2;
+const EXPIRED: u32 = 3;
+
+/** @param original  a row that carries its flow's state; one without a partner counts as expired */
+function rankOf<F>(original: Row): u32 {
+  if (isExpired<F>(original)) return EXPIRED;
+  const tally = tallyOf<F>(original);
+  const reply = tallyOf<F>(Row.at(partnerOf<F>(original)));
+  const proto = original.kind & 0xff;
+  if (proto == IPPROTO_TCP) return tcpRank(settledState(tally, reply));
+  if (proto == IPPROTO_SCTP) return sctpRank(tally.state);
+  const isAnswered = (tally.flags & TALLY_F_SEEN_REPLY) != 0 || reply.kernelPackets != 0;
+  return isAnswered ? KEEP : UNANSWERED;
+}
+
+function tcpRank(state: u8): u32 {
+  if (isTcpClosed(state)) return CLOSED;
+  return state == TcpState.SYN_SENT ? UNANSWERED : KEEP;
+}
+
+function sctpRank(state: u8): u32 {
+  if (state == SctpState.CLOSED) return CLOSED;
+  return state == SctpState.COOKIE_WAIT || state == SctpState.HEARTBEAT_SENT ? UNANSWERED : KEEP;
 }
 
 /**
@@ -35,24 +54,24 @@ function isUnassured<F>(row: Row): bool {
  * @returns whether a slot became free
  */
 export function evict<F>(src: usize, dst: usize, ports: u32, kind: u32): bool {
-  const first = hashTuple<F>(src, dst, ports, kind);
-  return evictIf<F>(first, true) || evictIf<F>(first, false);
-}
-
-function evictIf<F>(first: u32, expiredOnly: bool): bool {
   const mask = regionCapacity(flowRegion<F>()) - 1;
-  for (let i: u32 = 0; i < <u32>FLOW_PROBE_MAX; i++) {
+  const first = hashTuple<F>(src, dst, ports, kind);
+  let victim: usize = 0;
+  let least = KEEP;
+  for (let i: u32 = 0; i < <u32>FLOW_PROBE_MAX && least != EXPIRED; i++) {
     const row = originalOf<F>(rowAt<F>((first + i) & mask));
     if (!row) continue;
-    const original = Row.at(row);
-    if (expiredOnly ? !isExpired<F>(original) : !isUnassured<F>(original)) continue;
-    deleteFlow<F>(original);
-    return true;
+    const rank = rankOf<F>(Row.at(row));
+    if (rank <= least) continue;
+    least = rank;
+    victim = row;
   }
-  return false;
+  if (!victim) return false;
+  deleteFlow<F>(Row.at(victim));
+  return true;
 }
 
-/** The row that carries a flow's state; 0 when the slot holds no whole flow. */
+/** The row that carries the state of a slot's flow; 0 = none. */
 function originalOf<F>(row: Row): usize {
   const seq = row.seq;
   if (seq == 0 || seq & 1) return 0;

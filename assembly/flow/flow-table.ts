@@ -90,6 +90,16 @@ export function redirectRow<F>(row: Row, action: i32): void {
   row.setSeq(nextSeq());
 }
 
+/** Close a live row to readers, to be changed in place and sealed again. */
+export function rewriteRow<F>(row: Row): void {
+  row.setSeq(SEQ_WRITING);
+}
+
+/** Open a row that was rewritten: to readers it is another one. */
+export function seal<F>(row: Row): void {
+  row.setSeq(nextSeq());
+}
+
 /** Take one row out; what the kernel counted in it is kept in the lane's counters. */
 export function deleteRow<F>(row: Row): void {
   const tally = tallyOf<F>(row);

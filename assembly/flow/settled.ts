@@ -2,9 +2,10 @@
  * The TCP state of a connection of which the lane sees what opens it, and the kernel the rest: it
  * is put together from the state the lane left, the flags of executed segments, and their number.
  */
-import { TcpState } from '../abi';
+import { IPPROTO_TCP, TALLY_F_REPLY, TcpState } from '../abi';
 import { TCP_FLAG_FIN, TCP_FLAG_RST, TCP_FLAG_SYN } from '../wire/tcp';
-import { Tally } from './row';
+import { partnerOf } from './flow-table';
+import { Row, Tally, tallyOf } from './row';
 import { isTcpClosed } from './tcp-state';
 
 /** @returns TcpState, as it is now */
@@ -33,4 +34,15 @@ function openedState(original: Tally, reply: Tally): u8 {
 /** One end has closed, as the lane saw it. */
 function isHalfClosed(state: u8): bool {
   return state == TcpState.FIN_WAIT || state == TcpState.CLOSE_WAIT;
+}
+
+/**
+ * Whether a reply row is of a TCP connection that only waits for its timeout, so that another one
+ * may have its port, as in Linux (nf_nat_core.c, nf_nat_may_kill).
+ */
+export function isOver<F>(row: Row): bool {
+  const tally = tallyOf<F>(row);
+  if ((row.kind & 0xff) != IPPROTO_TCP || !(tally.flags & TALLY_F_REPLY)) return false;
+  const partner = partnerOf<F>(row);
+  return partner == 0 || isTcpClosed(settledState(tallyOf<F>(Row.at(partner)), tally));
 }

@@ -22,6 +22,7 @@ import { msOfNs, nowMs } from '../mem/clock';
 import { regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
 import { deleteFlow, deleteRow, partnerOf, reclaimDeleted } from './flow-table';
+import { followRoute } from './follow';
 import { Row, Tally, flowRegion, isV4, rowAt, tallyAt, tallyOf } from './row';
 import { sctpTimeoutMs } from './sctp-state';
 import { settledState } from './settled';
@@ -89,14 +90,22 @@ export function sweepTable<F>(budget: u32): u32 {
   return gone;
 }
 
-/** Delete an expired flow, or a reply row whose original is gone. */
+/**
+ * Delete an expired flow, or a reply row whose original is gone. A row that stays follows its route.
+ */
 function forget<F>(row: Row, tally: Tally): bool {
   if (tally.flags & TALLY_F_REPLY) {
-    if (partnerOf<F>(row)) return false;
+    if (partnerOf<F>(row)) {
+      followRoute<F>(row);
+      return false;
+    }
     deleteRow<F>(row);
     return true;
   }
-  if (!isExpired<F>(row)) return false;
+  if (!isExpired<F>(row)) {
+    followRoute<F>(row);
+    return false;
+  }
   deleteFlow<F>(row);
   return true;
 }

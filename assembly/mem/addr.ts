@@ -33,6 +33,12 @@ export function copyAddr(to: usize, from: usize): void {
   store<u64>(to, load<u64>(from, 8), 8);
 }
 
+/** Write an IPv4 address in its mapped form. */
+export function copyMapped(to: usize, addr4Be: u32): void {
+  store<u64>(to, 0);
+  store<u64>(to, ((<u64>addr4Be) << 32) | MAPPED_PREFIX, 8);
+}
+
 export function addrEquals(a: usize, b: usize): bool {
   return load<u64>(a) == load<u64>(b) && load<u64>(a, 8) == load<u64>(b, 8);
 }
@@ -57,4 +63,9 @@ export function inRange(addr: usize, range: usize, mask: usize): bool {
     (load<u64>(addr) & load<u64>(mask)) == load<u64>(range) &&
     (load<u64>(addr, 8) & load<u64>(mask, 8)) == load<u64>(range, 8)
   );
+}
+
+/** Whether six bytes are an address and not all zero. */
+export function hasMac(ptr: usize): bool {
+  return (load<u32>(ptr) | load<u16>(ptr, 4)) != 0;
 }

@@ -9,7 +9,9 @@ import {
   FLOW_F_MACS,
   FLOW_F_NAT,
   FLOW_F_REPLY,
+  FLOW_F_SHAPED,
   FLOW_F_TRUNK,
+  FLOW_F_TUNNEL,
   FLOW_SRC_MAC_OFF,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
@@ -28,8 +30,13 @@ import {
 import { Service, backendId } from '../balance/rows';
 import { chainFlow, tupleKey } from '../flow/chain';
 import { evict } from '../flow/evict';
-import { NO_ROW, deleteRow, findFlow, openRow, publish, vacantFlow } from '../flow/flow-table';
-import { SNAT_PORT_TRIES, candidatePortBe } from '../flow/ports';
+import { NO_ROW, deleteFlow, deleteRow, findFlow, openRow, publish, vacantFlow } from '../flow/flow-table';
+import {
+  SNAT_PORT_FREE_TRIES,
+  SNAT_PORT_TRIES,
+  candidatePortBe,
+  isPortTaken,
+} from '../flow/ports';
 import {
   Row,
   V4,
@@ -45,16 +52,17 @@ import {
   tallyOf,
 } from '../flow/row';
 import { SCTP_INVALID, nextSctpState } from '../flow/sctp-state';
+import { isOver } from '../flow/settled';
 import { TCP_INVALID, nextTcpState } from '../flow/tcp-state';
 import { addrCopy, addrEq, swapPorts, unmapped } from '../flow/tuple';
-import { copyMac } from '../mem/addr';
+import { copyMac, hasMac } from '../mem/addr';
 import { nowMs } from '../mem/clock';
 import { nextRandom } from '../mem/random';
 import { isTraced } from '../mem/trace';
 import { Pkt, drop } from '../pkt';
 import { count } from '../table/counters';
 import { lpmFind } from '../table/lpm';
-import { Link, isOwnAddr, wayMtu } from '../tables';
+import { Link, Route, isOwnAddr, wayMtu } from '../tables';
 import { addDelta, deltaAddr6, deltaU32 } from '../wire/checksum';
 import { ETH_DST_OFF, ETH_SRC_OFF } from '../wire/eth';
 
@@ -71,7 +79,7 @@ export function flowCreate(p: Pkt): Verdict {
     // A segment of no known connection goes its way untranslated, or nowhere.
     const isTcp = p.proto == IPPROTO_TCP;
     const reason = isTcp ? Drop.TCP_INVALID_STATE : Drop.SCTP_INVALID_STATE;
-    return p.isService ? drop(p, reason) : Verdict.NONE;
+    return p.isService || isTranslated(p) ? drop(p, reason) : Verdict.NONE;
   }
   return p.has(PKT_F_IPV4) ? create<V4>(p, state) : create<V6>(p, state);
 }
@@ -123,11 +131,11 @@ function isTranslated(p: Pkt): bool {
   );
 }
 
-/** Whether a reply to this flow would be taken for another flow's. */
-function replyTaken<F>(p: Pkt): bool {
+/** The row that a reply to this flow would be taken for, 0 = none. */
+function replyTaken<F>(p: Pkt): usize {
   const src = unmapped<F>(p.newDstPtr);
   const dst = unmapped<F>(p.newSrcPtr);
-  return findFlow<F>(src, dst, swapPorts(p.newPorts), p.proto) != 0;
+  return findFlow<F>(src, dst, swapPorts(p.newPorts), p.proto);
 }
 
 /** Give the flow another source port when its replies could not be told from another's. */
@@ -135,13 +143,29 @@ function uniqueReply<F>(p: Pkt): bool {
   const ownAddress = addrEq<F>(unmapped<F>(p.srcPtr), unmapped<F>(p.newSrcPtr));
   if (ownAddress && !replyTaken<F>(p)) return true;
   if (ownAddress) count(LaneCounter.PORT_CLASHES, 1);
-  const start = nextRandom();
+  return drawPort<F>(p, nextRandom());
+}
+
+/** A port that no flow has towards this destination, or one whose connection is over. */
+function drawPort<F>(p: Pkt, start: u32): bool {
+  let over: usize = 0;
+  let overPorts: u32 = 0;
   for (let i: u32 = 0; i < SNAT_PORT_TRIES; i++) {
+    if (isPortTaken(start, i)) continue;
     const portBe = <u32>candidatePortBe(start, i);
     p.newPorts = p.has(PKT_F_ECHO) ? portBe | (portBe << 16) : portBe | (p.newPorts & 0xffff0000);
-    if (!replyTaken<F>(p)) return true;
+    const taken = replyTaken<F>(p);
+    if (!taken) return true;
+    if (over == 0 && isOver<F>(Row.at(taken))) {
+      over = taken;
+      overPorts = p.newPorts;
+    }
+    if (over != 0 && i >= SNAT_PORT_FREE_TRIES) break;
   }
-  return false;
+  if (over == 0) return false;
+  p.newPorts = overPorts;
+  if (!isTraced()) deleteFlow<F>(Row.at(over));
+  return true;
 }
 
 /** A slot for a tuple, by force if need be; its row is closed to readers. 0 = none. */
@@ -174,7 +198,9 @@ function originalRow<F>(p: Pkt, state: u8): usize {
   row.setAction(p.action);
   row.setOutIfindex(p.outIfindex);
   setMtu<F>(row, p.route);
-  setNextHop(row, p.action == Action.POD ? podMacs(p.outIfindex) : p.macs);
+  if (p.action == Action.POD) wayToPod(row, Link.find(p.outIfindex));
+  else setNextHop(row, p.macs);
+  if (p.route && Route.at(p.route).isTunnel) row.setFlags(row.flags | FLOW_F_TUNNEL);
   const tally = tallyOf<F>(row);
   tally.setState(state);
   if (p.isService) {
@@ -218,12 +244,13 @@ function wayBack(p: Pkt, row: Row): void {
   switch (<u32>link.kind) {
     case LinkKind.POD:
       row.setAction(Action.POD);
-      setNextHop(row, <u32>link.macPtr);
+      wayToPod(row, p.link);
       return;
     case LinkKind.UPLINK:
       row.setAction(Action.UPLINK);
       // A frame straight from the wire still shows its last hop; one from the trunk does not.
       if (link.port != 0) copyMacs(row, <usize>p.frame + ETH_SRC_OFF, <usize>p.frame + ETH_DST_OFF);
+      else backByRoute(row, link, lpmFind(p.srcPtr));
       return;
     default:
       row.setAction(Action.HOST);
@@ -231,10 +258,25 @@ function wayBack(p: Pkt, row: Row): void {
   }
 }
 
-/** Address of the MACs of a pod link, 0 = no such link. */
-function podMacs(ifindex: u32): u32 {
-  const link = Link.find(ifindex);
-  return link ? <u32>Link.at(link).macPtr : 0;
+/**
+ * Who is beyond a tunnel is told by the route, whatever way the packet came: the kernel's routes
+ * out of a tunnel know the pods of other nodes and nobody else.
+ */
+function backByRoute(row: Row, link: Link, found: usize): void {
+  if (!found) return;
+  const way = Route.at(found);
+  if (way.action != <u8>Action.UPLINK || !(way.isTunnel || link.isTunnel)) return;
+  row.setOutIfindex(way.ifindex);
+  setNextHop(row, hasMac(way.dstMacPtr) ? <u32>way.dstMacPtr : 0);
+  if (way.isTunnel) row.setFlags(row.flags | FLOW_F_TUNNEL);
+}
+
+/** @param ptr  the pod's link, 0 = it is gone */
+function wayToPod(row: Row, ptr: usize): void {
+  if (!ptr) return;
+  const link = Link.at(ptr);
+  setNextHop(row, <u32>link.macPtr);
+  if (link.isShaped) row.setFlags(row.flags | FLOW_F_SHAPED);
 }
 
 /** @param macs destination and source, twelve bytes; 0 = none */

@@ -71,10 +71,10 @@ function about<F>(p: Pkt, quote: usize, avail: u32, transport: u32): Verdict {
   const proto = <u8>transport;
   const ports = swapPorts(quotedPorts(quote + (transport >> 8), proto));
   const found = findFlow<F>(dstOf<F>(quote), srcOf<F>(quote), ports, proto);
-  if (!found || !(Row.at(found).flags & FLOW_F_NAT) || !mayTell(p, Row.at(found))) {
-    return Verdict.NONE;
-  }
+  if (!found || !mayTell(p, Row.at(found))) return Verdict.NONE;
   const row = Row.at(found);
+  // A pod's error takes the way of its flow, which the route to the other end need not be.
+  if (!(row.flags & FLOW_F_NAT) && Link.at(p.link).kind != <u8>LinkKind.POD) return Verdict.NONE;
   if (row.action != <u8>Action.HOST && !decrementTtl<F>(p.l3Ptr)) {
     return drop(p, Drop.TTL_EXCEEDED);
   }

@@ -51,9 +51,12 @@ export function nat(p: Pkt): Verdict {
   const flags = row ? take(p, Row.at(row)) : 0;
   const mtu = row ? rowMtu(p, row) : routeMtu(p);
   // The frame is never shorter than what is in it.
-  if (mtu != 0 && p.len - p.l3 > mtu && isTooBig(p, mtu)) return tooBig(p, mtu);
+  const isLong = mtu != 0 && p.len - p.l3 > mtu && isTooLong(p, mtu);
+  if (isLong && !mayBeCut(p)) return tooBig(p, mtu);
   if (p.action != Action.HOST && !decrementTtl(p)) return timeExceeded(p);
   if (flags & FLOW_F_NAT) translate(p, Row.at(row));
+  // Translated by now, it is like any other packet that the host forwards, by the same way.
+  if (isLong) p.action = <u8>Action.HOST;
   return Verdict.TX;
 }
 
@@ -67,14 +70,14 @@ function routeMtu(p: Pkt): u32 {
   return p.action == Action.HOST ? 0 : wayMtu(p.route, p.outIfindex);
 }
 
-/**
- * Whether a packet longer than the way out takes must not go there. Super-frames are cut by the
- * device; IPv4 without DF is left to whoever is next: the host does not know the flow, so that
- * what it would fragment could not be translated any more.
- */
-function isTooBig(p: Pkt, mtu: u32): bool {
-  if (p.has(PKT_F_GSO) || p.datagramLen <= mtu) return false;
-  return !p.has(PKT_F_IPV4) || (Ipv4.at(p.l3Ptr).fragment & IPV4_FLAG_DF) != 0;
+/** Whether a packet is longer than the way out takes. Super-frames are cut by the device. */
+function isTooLong(p: Pkt, mtu: u32): bool {
+  return !p.has(PKT_F_GSO) && p.datagramLen > mtu;
+}
+
+/** IPv4 without DF: the host makes fragments of it (RFC 791 3.2). */
+function mayBeCut(p: Pkt): bool {
+  return p.has(PKT_F_IPV4) && (Ipv4.at(p.l3Ptr).fragment & IPV4_FLAG_DF) == 0;
 }
 
 /** Address of the node's own address of the packet's family, 0 = it has none. */

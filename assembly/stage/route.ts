@@ -3,6 +3,7 @@
  * one, repeats it.
  */
 import { Action, Drop, LinkKind, ROUTE_F_SERVICE, Verdict } from '../abi';
+import { hasMac } from '../mem/addr';
 import { Pkt, drop } from '../pkt';
 import { lpmFind } from '../table/lpm';
 import { Link, Route } from '../tables';
@@ -22,9 +23,4 @@ export function route(p: Pkt): Verdict {
   const isFromHost = Link.at(p.link).kind == LinkKind.HOST;
   if (way.action == Action.HOST && isFromHost && !p.isService) return drop(p, Drop.NO_ROUTE);
   return Verdict.NONE;
-}
-
-/** Whether six bytes are an address and not all zero. */
-function hasMac(ptr: usize): bool {
-  return (load<u32>(ptr) | load<u16>(ptr, 4)) != 0;
 }

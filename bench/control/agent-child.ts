@@ -11,10 +11,12 @@
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { createOperations } from '../../src/agent/operations.js';
+import { createPodHooks } from '../../src/agent/pod-links.js';
+import { createPublisher } from '../../src/agent/publish.js';
 import { createReconciler } from '../../src/agent/reconcile.js';
 import { createStatusFile } from '../../src/agent/status-file.js';
 import { createControl } from '../../src/compile/control.js';
-import { loadConfig } from '../../src/config.js';
+import { loadConfig } from '../../src/config/config.js';
 import { createCore } from '../../src/core/instance.js';
 import type { Lane } from '../../src/core/lane-client.js';
 import { layoutHash, type Capacities } from '../../src/core/regions.js';
@@ -52,13 +54,19 @@ function createInnerLane(capacities: Capacities, sent: () => void): Lane {
   };
 }
 
+const NO_PODS: readonly never[] = [];
+
 /** As agent.ts puts it together, without hooks on devices and without a source. */
 function createAgent(spec: AgentSpec, sent: () => void) {
   const config = loadConfig(spec.config, NODE_NAME);
   const log = createLog('warn');
   preparePinDir(config.pinDir);
   const net = ownNetns();
-  const trunk = ensureTrunk(net, { kind: 'xdp', mtu: config.podMTU, prefix: config.trunk.name });
+  const trunk = ensureTrunk(net, {
+    kind: 'xdp',
+    mtu: config.podMTU ?? 1500,
+    prefix: config.trunk.name,
+  });
   const { flows4, flows6, links, frontends, routes } = config.capacities;
   const ours = frontends + routes;
   const maps = openMaps(config.pinDir, { flows4, flows6, links, ours, layout: layoutHash() });
@@ -66,8 +74,21 @@ function createAgent(spec: AgentSpec, sent: () => void) {
   const control = createControl({ nodeName: NODE_NAME, capacities: config.capacities });
   const parts = { config, control, lane, log, net, trunk, uplinks: [] };
   const hooks = createHooks(maps);
+  const podHooks = createPodHooks(hooks);
+  const attached = { pods: () => NO_PODS, has: () => false, look: () => undefined };
   const steering = createSteering(maps);
-  const reconciler = createReconciler({ ...parts, hooks, steering, again: () => undefined });
+  const again = (): void => undefined;
+  const publisher = createPublisher({ config, control, log, annotator: undefined, again });
+  const reconciler = createReconciler({
+    ...parts,
+    hooks,
+    podHooks,
+    retire: () => false,
+    attached,
+    steering,
+    publisher,
+    again,
+  });
   const operations = createOperations({
     config,
     control,
@@ -76,7 +97,7 @@ function createAgent(spec: AgentSpec, sent: () => void) {
     source: createCounters(),
     post: () => undefined,
   });
-  const status = createStatusFile({ config, lane, control, log });
+  const status = createStatusFile({ config, lane, control, log, overlay: publisher.status });
   return {
     notice: (event: SourceEvent): void => {
       operations.noticed(event, control.apply(event));

@@ -41,6 +41,11 @@ export interface AgentOptions {
   readonly services?: readonly ServiceSpec[];
   /** Start what the last service leads to; left out: `startServers`. */
   readonly serve?: (node: PodNode) => Promise<void>;
+  /** Left out: NODE_ADDR, and no uplink. */
+  readonly nodeAddress?: string;
+  readonly uplinks?: readonly string[];
+  /** Make the uplinks. */
+  readonly plugIn?: (node: PodNode) => void;
 }
 
 const API_VERSIONS: Readonly<Record<PutEvent['kind'], string>> = {
@@ -80,7 +85,9 @@ function writeConfig(folder: string, options: AgentOptions): string {
     trunk: { kind: options.trunk },
     serviceCIDRs: [SERVICE_CIDR],
     podMTU: POD_MTU,
-    nodeAddresses: [NODE_ADDR],
+    nodeAddresses: [options.nodeAddress ?? NODE_ADDR],
+    uplinks: (options.uplinks ?? []).map((name) => ({ name })),
+    masquerade: { ipMasqAgentFile: 'ip-masq-agent' },
     logLevel: 'warn',
     capacities: CAPACITIES,
   };
@@ -122,11 +129,12 @@ export async function startSluiceNode(
   options: AgentOptions,
 ): Promise<SluiceNode> {
   const made = createPodNode(scope, label);
+  options.plugIn?.(made);
   const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'));
   scope.defer(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(path.join(folder, 'objects'));
   writeManifests(path.join(folder, 'objects'), [
-    nodeEvent(NODE_NAME, NODE_ADDR, POD_CIDR),
+    nodeEvent(NODE_NAME, options.nodeAddress ?? NODE_ADDR, POD_CIDR),
     ...made.pods.map(podEvent),
     ...(options.services ?? SERVICES).flatMap(serviceEvents),
   ]);

@@ -3,6 +3,7 @@ import { GENERATOR_CPU, SUBJECT_CPU } from '../pin.js';
 import type { Scope } from '../scope.js';
 import { compileNative } from '../twin.js';
 import { busySeconds } from './cpu.js';
+import type { Netns } from './netns.js';
 import { RR_SERVICE, SERVER_ADDR, STREAM_PORT, STREAM_SERVICE, type PodNode } from './pods.js';
 import { delay, run, start } from './sh.js';
 
@@ -10,18 +11,18 @@ import { delay, run, start } from './sh.js';
 const LISTEN_MS = 300;
 
 /** Start the server of `streamOnce`. */
-export async function startStreamServer(scope: Scope, { server }: PodNode): Promise<void> {
+export function startStreamServer(scope: Scope, { server }: PodNode): Promise<void> {
+  return startStreamServerIn(scope, server, STREAM_PORT);
+}
+
+/** Start an iperf3 server in a pod. */
+export async function startStreamServerIn(
+  scope: Scope,
+  server: Netns,
+  port: number,
+): Promise<void> {
   const place = { netns: server, cpu: SUBJECT_CPU };
-  start(
-    scope,
-    place,
-    'iperf3',
-    '--server',
-    '--port',
-    String(STREAM_PORT),
-    '--logfile',
-    '/dev/null',
-  );
+  start(scope, place, 'iperf3', '--server', '--port', String(port), '--logfile', '/dev/null');
   await delay(LISTEN_MS);
 }
 
@@ -36,13 +37,19 @@ interface StreamReport {
 export type StreamKey = 'gbps' | 'cpu';
 
 /** One TCP stream, pod → ClusterIP → pod; the sender on one processor, the receiver on the other. */
-export async function streamOnce(
-  { client }: PodNode,
+export function streamOnce({ client }: PodNode, secs: number): Promise<Record<StreamKey, number>> {
+  const { clusterIP, port } = STREAM_SERVICE;
+  return streamTo(client, { address: clusterIP, port }, secs);
+}
+
+/** One TCP stream to wherever an iperf3 server is. */
+export async function streamTo(
+  client: Netns,
+  { address, port }: { readonly address: string; readonly port: number },
   secs: number,
 ): Promise<Record<StreamKey, number>> {
   const place = { netns: client, cpu: GENERATOR_CPU };
-  const { clusterIP, port } = STREAM_SERVICE;
-  const args = ['--client', clusterIP, '--port', String(port), '--time', String(secs), '--json'];
+  const args = ['--client', address, '--port', String(port), '--time', String(secs), '--json'];
   const before = busySeconds();
   const report = JSON.parse(await run(place, 'iperf3', ...args)) as StreamReport;
   const busy = busySeconds() - before;

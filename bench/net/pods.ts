@@ -7,7 +7,7 @@
  * veths with the same addresses, routes and MACs (src/kernel/pod-link.ts makes both), the same
  * servers, pinned alike. Only who forwards differs. Samples are taken from one at a time.
  */
-import { ensurePodLink } from '../../src/kernel/pod-link.js';
+import { POD_IFNAME, ensurePodLink, podLinkName, podMac } from '../../src/kernel/pod-link.js';
 import { netnsAt } from '../../src/kernel/netns.js';
 import { NAMESPACE, type PodSpec, type ServiceSpec } from '../core/cluster.js';
 import { SUBJECT_CPU } from '../pin.js';
@@ -61,11 +61,13 @@ export function createPodNode(scope: Scope, label: string): PodNode {
 }
 
 /** Pod links as the agent makes them. */
-function linkPods({ node, pods }: PodNode): void {
+export function linkPods({ node, pods }: PodNode): void {
   const net = netnsAt(netnsPath(node));
   try {
     for (const { name, address, netns } of pods) {
-      ensurePodLink(net, { namespace: NAMESPACE, name, netns, ips: [address], mtu: POD_MTU });
+      const key = { namespace: NAMESPACE, name };
+      const link = { hostIfname: podLinkName(key), mac: podMac(key), ifname: POD_IFNAME };
+      ensurePodLink(net, { ...link, netns, ips: [address], mtu: POD_MTU });
     }
   } finally {
     net.close();

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { AgentStatus } from '../../src/agent/status-file.js';
-import { loadConfig } from '../../src/config.js';
+import { loadConfig } from '../../src/config/config.js';
+import type { SluiceConfig } from '../../src/config/config.js';
 import type { Flow } from '../../src/ops/flows.js';
 import { readFlows } from '../../src/ops/flows.js';
 import { readStatus } from '../../src/ops/status.js';
@@ -23,6 +24,7 @@ const CAPACITIES = { flows4: 16384, flows6: 4096, maglevEntries: 262144 };
 
 export interface Agent {
   readonly node: DemoNode;
+  readonly config: SluiceConfig;
   start(): void;
   /** Wait until it has programmed everything and `isReady` agrees. @throws Error after 20 s */
   awaitReady(isReady?: (status: AgentStatus) => boolean): Promise<AgentStatus>;
@@ -32,7 +34,7 @@ export interface Agent {
   /** As `sluice status` and `sluice flows` read them. */
   status(): Status;
   flows(): Flow[];
-  /** `sluice COMMAND -c CONFIG ...` beside the agent. */
+  /** `sluice COMMAND ... -c CONFIG` beside the agent. */
   sluice(command: string, ...options: string[]): Promise<RunResult>;
   /** Messages logged so far, of all its lives. */
   log(): string[];
@@ -54,6 +56,8 @@ function writeConfig(site: Site, node: DemoNode, cluster: string, offload: boole
     serviceCIDRs: [SERVICE_CIDR, SERVICE_CIDR6],
     nodePortAddresses: ['primary', 'localhost'],
     capacities: CAPACITIES,
+    cni: { dataDir: 'attachments', binDir: 'bin', confDir: 'net.d' },
+    ipam: { dataDir: 'networks' },
   };
   writeFileSync(file, stringify(config));
   return file;
@@ -79,11 +83,11 @@ function statusOf(file: string, pid: number): AgentStatus | undefined {
   }
 }
 
-/** @param cluster  folder of manifests; @param pods  how many run on this node */
+/** @param cluster  folder of manifests */
 export function createAgent(
   site: Site,
   node: DemoNode,
-  { cluster, pods, offload }: { cluster: string; pods: number; offload: boolean },
+  { cluster, offload }: { cluster: string; offload: boolean },
 ): Agent {
   const file = writeConfig(site, node, cluster, offload);
   const config = loadConfig(file, node.name);
@@ -106,8 +110,8 @@ export function createAgent(
     const path = join(config.stateDir, 'status.json');
     for (let waited = 0; waited < READY_MS && child.exitCode === null; waited += POLL_MS) {
       const status = statusOf(path, pid);
-      const isWhole = status?.control.synced === true && status.pods === pods;
-      if (isWhole && status.problems.length === 0 && isReady(status)) return status;
+      const isWhole = status?.control.synced === true && status.problems.length === 0;
+      if (isWhole && isReady(status)) return status;
       await delay(POLL_MS);
     }
     const problems = statusOf(path, pid)?.problems ?? [];
@@ -117,6 +121,7 @@ export function createAgent(
 
   return {
     node,
+    config,
     start: () => {
       const running = node.ns.start([process.execPath, cli, 'run', '-c', file]);
       site.watch(running.pid);
@@ -136,7 +141,7 @@ export function createAgent(
     status: () => readStatus(config),
     flows: () => readFlows(config.pinDir),
     sluice: (command, ...options) =>
-      node.ns.runAsync([process.execPath, cli, command, '-c', file, ...options]),
+      node.ns.runAsync([process.execPath, cli, command, ...options, '-c', file]),
     log,
   };
 }

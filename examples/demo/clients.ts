@@ -1,14 +1,24 @@
 /** Real clients in namespaces: curl, dig, ping, iperf3. Each is bounded in time. */
-import type { Command, Namespace, RunOptions, Running } from './netns.js';
+import type { Watch } from './losses.js';
+import type { Command, Namespace, RunOptions, RunResult, Running } from './netns.js';
 import { POD_NAMES } from './topology.js';
 import type { PodName } from './topology.js';
 
 const CURL_SEC = '8';
+/** Below the limit of a proof, so that the proof tells what curl said. */
+const HTTP_TIMEOUT_MS = 40_000;
+
+/** Bytes. */
+const IPV4_HEADER = 20;
+const IPV6_HEADER = 40;
+const ICMP_HEADER = 8;
 
 /** Answers by pod, and the source address the pods saw. */
 export interface Answers {
   readonly pods: ReadonlyMap<PodName, number>;
   readonly saw: ReadonlySet<string>;
+  /** Datagrams sent again because no answer came in time; 0 of TCP, which does so by itself. */
+  readonly retries: number;
 }
 
 /** curl's exit codes that tell one refusal from another (curl(1)). */
@@ -26,10 +36,20 @@ export interface IperfResult {
 export interface Clients {
   /** New HTTP connections, one after the other. @throws Error with what curl said */
   http(from: Namespace, host: string, port: number, count: number): Promise<Answers>;
-  /** DNS questions over UDP, each from a port of its own. */
+  /**
+   * DNS questions over UDP, each from a port of its own, asked again as resolvers do: on a busy
+   * machine a server may be late. What Sluice itself has lost is no such case.
+   *
+   * @throws Error when a question stays without an answer, or was asked again while an agent
+   *         counted a loss
+   */
   dns(from: Namespace, host: string, count: number, port?: number): Promise<Answers>;
   /** One HTTP request. @returns what answered it and whom that saw; curl's exit code otherwise */
   once(from: Namespace, host: string, port: number, maxTimeSec?: string): Promise<Once>;
+  /** The same by one question over UDP; whoever is asked has to answer. */
+  onceByUdp(from: Namespace, host: string, port: number): Promise<Once>;
+  /** One echo request that nobody may cut. @param size  bytes with all headers. @returns '' or why not */
+  pingWhole(from: Namespace, host: string, size: number): Promise<string>;
   /** @returns milliseconds, round trip, average */
   ping(from: Namespace, host: string, count: number): Promise<number>;
   /** Packets with a source address of the caller's choice. @returns how many were answered */
@@ -39,11 +59,15 @@ export interface Clients {
   download(from: Namespace, url: string, file: string, rate: string): Running;
 }
 
-async function output(from: Namespace, command: Command, options?: RunOptions): Promise<string> {
-  const { status, stdout, stderr } = await from.runAsync(command, options);
-  if (status === 0) return stdout;
+function failure(command: Command, { status, stdout, stderr }: RunResult): Error {
   const said = (stderr.trim() || stdout.trim()).split('\n').at(-1) ?? '';
-  throw new Error(`${command[0]}: exit code ${status}: ${said}`);
+  return new Error(`${command[0]}: exit code ${status}: ${said}`);
+}
+
+async function output(from: Namespace, command: Command, options?: RunOptions): Promise<string> {
+  const result = await from.runAsync(command, options);
+  if (result.status !== 0) throw failure(command, result);
+  return result.stdout;
 }
 
 function bracketed(host: string): string {
@@ -66,8 +90,10 @@ function tally(names: readonly PodName[]): Map<PodName, number> {
   return counts;
 }
 
-function expectCount(what: string, got: number, wanted: number): void {
-  if (got !== wanted) throw new Error(`${got} of ${wanted} ${what} answered`);
+/** @param said  by the client about those that are missing */
+function expectCount(what: string, got: number, wanted: number, said = ''): void {
+  const why = said === '' ? '' : `: ${said}`;
+  if (got !== wanted) throw new Error(`${got} of ${wanted} ${what} answered${why}`);
 }
 
 interface IperfSums {
@@ -77,35 +103,39 @@ interface IperfSums {
   };
 }
 
-/** @param onAnswer  told of every pod that answers */
-export function createClients(onAnswer: (pod: PodName) => void): Clients {
+/** What dig prints about itself; the older ones say nothing of a question they ask again. */
+const isRemark = (line: string): boolean => line.startsWith(';');
+
+/** @param onAnswer  told of every pod that answers; @param watch  begins to count losses */
+export function createClients(onAnswer: (pod: PodName) => void, watch: () => Watch): Clients {
   const http: Clients['http'] = async (from, host, port, count) => {
     // curl asks once for each number of the range, on a new connection since the server closes.
     const url = `http://${bracketed(host)}:${port}/who?[1-${count}]`;
-    const text = await output(from, ['curl', '-sS', '--max-time', CURL_SEC, url], {
-      timeoutMs: 20_000,
-    });
-    const answers = lines(text).map((line) => line.split(' saw '));
+    const command: Command = ['curl', '-sS', '--max-time', CURL_SEC, url];
+    const result = await from.runAsync(command, { timeoutMs: HTTP_TIMEOUT_MS });
+    const answers = lines(result.stdout).map((line) => line.split(' saw '));
     const names = answers.map(([name = '']) => podOf(name));
-    expectCount('requests', names.length, count);
+    // curl's exit code is that of its last transfer: the others' failures stand in stderr only.
+    expectCount('requests', names.length, count, [...new Set(lines(result.stderr))].join('; '));
+    if (result.status !== 0) throw failure(command, result);
     names.forEach(onAnswer);
-    return { pods: tally(names), saw: new Set(answers.map(([, saw = '']) => saw)) };
+    return { pods: tally(names), saw: new Set(answers.map(([, saw = '']) => saw)), retries: 0 };
   };
 
   const dns: Clients['dns'] = async (from, host, count, port = 53) => {
     const questions = Array.from({ length: count }, (_, i) => [`q${i}.demo`, 'TXT']).flat();
-    const options = ['+short', '+tries=1', '+time=2', '+noedns', '+nocookie'];
-    const text = await output(
-      from,
-      ['dig', `@${host}`, '-p', String(port), ...options, ...questions],
-      {
-        timeoutMs: 20_000,
-      },
-    );
-    const names = lines(text).map((line) => podOf(line.replaceAll('"', '')));
-    expectCount('questions', names.length, count);
+    const options = ['+short', '+tries=3', '+time=2', '+noedns', '+nocookie'];
+    const command: Command = ['dig', `@${host}`, '-p', String(port), ...options, ...questions];
+    const losses = watch();
+    const said = lines(await output(from, command, { timeoutMs: 20_000 }));
+    const remarks = said.filter(isRemark);
+    const answers = said.filter((line) => !isRemark(line));
+    const names = answers.map((line) => podOf(line.replaceAll('"', '')));
+    expectCount('questions', names.length, count, remarks.join('; '));
+    const lost = losses.since();
+    if (remarks.length > 0 && lost !== '') throw new Error(`${remarks.join('; ')}; lost: ${lost}`);
     names.forEach(onAnswer);
-    return { pods: tally(names), saw: new Set() };
+    return { pods: tally(names), saw: new Set(), retries: remarks.length };
   };
 
   const once: Clients['once'] = async (from, host, port, maxTimeSec = CURL_SEC) => {
@@ -119,6 +149,20 @@ export function createClients(onAnswer: (pod: PodName) => void): Clients {
     http,
     dns,
     once,
+    onceByUdp: async (from, host, port) => {
+      const options = ['+short', '+tries=3', '+time=2', '+noedns', '+nocookie'];
+      const question = ['-p', String(port), ...options, 'saw.demo', 'TXT'];
+      const said = lines(await output(from, ['dig', `@${host}`, ...question]));
+      const [answer = ''] = said.filter((line) => !isRemark(line));
+      const [who = '', saw = ''] = answer.replaceAll('"', '').split(' saw ');
+      return { who, saw };
+    },
+    pingWhole: async (from, host, size) => {
+      const headers = ICMP_HEADER + (host.includes(':') ? IPV6_HEADER : IPV4_HEADER);
+      const options = ['-n', '-M', 'do', '-W', '2', '-c', '1', '-s', String(size - headers)];
+      const { status, stdout, stderr } = await from.runAsync(['ping', ...options, host]);
+      return status === 0 ? '' : `${stderr.trim()} ${stdout.trim()}`;
+    },
     ping: async (from, host, count) => {
       const command: Command = ['ping', '-n', '-i', '0.05', '-W', '2', '-c', String(count), host];
       const text = await output(from, command);

@@ -4,9 +4,8 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { NETNS_ANNOTATION } from '../../src/model/pods.js';
 import { NODE_NAMES, POD_NAMES, WEB_PODS } from './topology.js';
-import type { NodeName, PodName, Topology } from './topology.js';
+import type { Network, NodeName, PodName, Topology } from './topology.js';
 
 export const HTTP_PORT = 8080;
 export const DNS_PORT = 5353;
@@ -124,7 +123,9 @@ export const SERVICES = {
   },
 } as const satisfies Record<string, DemoService>;
 
-const namespace = 'default';
+/** Of every object of the demo. */
+export const NAMESPACE = 'default';
+const namespace = NAMESPACE;
 
 function serviceObject({ name, clusterIPs, ports, local, outer }: DemoService): object {
   const [ipv4, ipv6] = clusterIPs;
@@ -174,7 +175,7 @@ function sliceObjects(service: DemoService, topology: Topology): object[] {
   }));
 }
 
-function nodeObjects({ nodes }: Topology): object[] {
+function nodeObjects({ nodes }: Network): object[] {
   return NODE_NAMES.map((name) => {
     const { podCIDRs, ipv4, ipv6 } = nodes[name];
     const addresses = [ipv4, ipv6].map((address) => ({ type: 'InternalIP', address }));
@@ -190,11 +191,11 @@ function nodeObjects({ nodes }: Topology): object[] {
 
 function podObjects({ pods }: Topology): object[] {
   return POD_NAMES.map((name) => {
-    const { node, ipv4, ipv6, ns } = pods[name];
+    const { node, ipv4, ipv6 } = pods[name];
     return {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace, annotations: { [NETNS_ANNOTATION]: ns.path } },
+      metadata: { name, namespace },
       spec: { nodeName: node, containers: [] },
       status: { phase: 'Running', podIP: ipv4, podIPs: [{ ip: ipv4 }, { ip: ipv6 }] },
     };
@@ -222,10 +223,14 @@ export function writeEndpoints(folder: string, service: DemoService, topology: T
   writeObjects(folder, endpointsFile(service), sliceObjects(service, topology));
 }
 
-export function writeCluster(folder: string, topology: Topology): void {
-  const services = Object.values(SERVICES);
-  writeObjects(folder, 'nodes.yaml', nodeObjects(topology));
+/** What an agent needs before there are pods: nodes, and the ranges of their addresses. */
+export function writeNodes(folder: string, network: Network): void {
+  writeObjects(folder, 'nodes.yaml', nodeObjects(network));
+  writeObjects(folder, 'services.yaml', Object.values(SERVICES).map(serviceObject));
+}
+
+/** Pods as their kubelets tell of them, and the endpoints that they are. */
+export function writePods(folder: string, topology: Topology): void {
   writeObjects(folder, 'pods.yaml', podObjects(topology));
-  writeObjects(folder, 'services.yaml', services.map(serviceObject));
-  for (const service of services) writeEndpoints(folder, service, topology);
+  for (const service of Object.values(SERVICES)) writeEndpoints(folder, service, topology);
 }

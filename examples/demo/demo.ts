@@ -7,13 +7,19 @@ import { Command, Option } from 'commander';
 import { messageOf } from '../../src/errors.js';
 import { createChecks } from './checks.js';
 import type { Check, Outcome } from './checks.js';
+import { burstPhase } from './phases/burst.js';
 import { changePhase } from './phases/change.js';
 import { connectPhase } from './phases/connect.js';
 import { crashPhase } from './phases/crash.js';
 import { frontendsPhase } from './phases/frontends.js';
 import { checkGone, leavePhase } from './phases/leave.js';
+import { outsidePhase } from './phases/outside.js';
+import { pluginPhase } from './phases/plugin.js';
+import { renewPhase } from './phases/renew.js';
 import { splitPhase } from './phases/split.js';
 import { spoofPhase } from './phases/spoof.js';
+import { tunnelPhase } from './phases/tunnel.js';
+import { watchLosses } from './losses.js';
 import { missingRequirements } from './requirements.js';
 import { createScreen } from './screen.js';
 import type { Screen } from './screen.js';
@@ -27,11 +33,16 @@ const REDRAW_MS = 500;
 
 type Phase = (world: World, check: Check) => Promise<void>;
 const PHASES: readonly (readonly [string, Phase])[] = [
+  ['Pods come by the plugin', pluginPhase],
   ['Who reaches whom', connectPhase],
+  ['The world outside, and host ports', outsidePhase],
   ['Every door of a service', frontendsPhase],
   ['WASM decides once, the kernel repeats', splitPhase],
+  ['A router between the nodes', tunnelPhase],
   ['The agent dies in the middle of a transfer', crashPhase],
   ['Bad manifests and good ones', changePhase],
+  ['A pod is made anew', renewPhase],
+  ['The agent dies in the middle of a burst', burstPhase],
   ['Whose address is it', spoofPhase],
   ['The end', leavePhase],
 ];
@@ -81,9 +92,24 @@ function showOn(screen: Screen): Show {
   };
 }
 
+/** Checks whose failures tell what the agents lost meanwhile. */
+function withLosses({ agents }: World, check: Check): Check {
+  return (claim, prove) =>
+    check(claim, async () => {
+      const losses = watchLosses(Object.values(agents));
+      try {
+        return await prove();
+      } catch (error) {
+        const lost = losses.since();
+        const message = `${messageOf(error)}; ${lost === '' ? 'no agent lost a packet' : lost}`;
+        throw new Error(message, { cause: error });
+      }
+    });
+}
+
 async function runPhases(site: Site, options: Options, show: Show, check: Check): Promise<void> {
   let world: World | undefined;
-  show.title('Two nodes, six pods, an outside client');
+  show.title('Two nodes on two networks, six pods, a client and the world');
   const isUp = await check('both agents have programmed everything', async () => {
     const began = performance.now();
     world = await createWorld(site, options.offload === 'on');
@@ -95,7 +121,7 @@ async function runPhases(site: Site, options: Options, show: Show, check: Check)
     show.title(title);
     const settle = phase === leavePhase ? () => undefined : show.follow(world);
     try {
-      await phase(world, check);
+      await phase(world, phase === leavePhase ? check : withLosses(world, check));
     } catch (error) {
       await check(`${title}: came to its end`, () => {
         throw error;

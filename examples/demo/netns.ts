@@ -14,14 +14,15 @@ import { isMainThread, threadId } from 'node:worker_threads';
 
 const NETNS_DIR = '/var/run/netns';
 const RUN_TIMEOUT_MS = 10_000;
-const START_TIMEOUT_MS = 120_000;
+/** Nothing is meant to end by this: it is for what its owner has lost sight of. */
+const START_TIMEOUT_MS = 600_000;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /** A program and its arguments. */
 export type Command = readonly [string, ...string[]];
 
 export interface RunOptions {
-  /** Killed after this long; 10 s for `run`, 2 min for `start` when absent. */
+  /** Killed after this long; 10 s for `run`, 10 min for `start` when absent. */
   readonly timeoutMs?: number;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -129,7 +130,8 @@ function start(command: Command, options: RunOptions, forget: (pid: number) => v
   }, options.timeoutMs ?? START_TIMEOUT_MS);
   child.stdout.setEncoding('utf8').on('data', (text: string) => (written.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (written.stderr += text));
-  child.stdin.end(options.input);
+  // A program need not read its input.
+  child.stdin.on('error', () => undefined).end(options.input);
 
   const done = new Promise<RunResult>((resolve) => {
     child.once('close', (code) => {

@@ -2,7 +2,8 @@
  * What runs in the serving pods: `node pod-server.js NAME HTTP_PORT DNS_PORT`.
  *
  * HTTP: `/who` says which pod answered and whom it saw, `/download?bytes=N` sends a payload.
- * DNS over UDP: every question is answered by a TXT record with the pod's name.
+ * DNS over UDP: every question is answered by a TXT record with the pod's name; one about `saw.`
+ * with whom it saw, too.
  */
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
@@ -14,6 +15,11 @@ import { payload } from './payload.js';
 
 /** Both families at once. */
 const ANY = '::';
+
+/** An IPv4 address as such, and not as sockets of both families have it. */
+function plain(address: string): string {
+  return address.replace('::ffff:', '');
+}
 
 function answerHttp(name: string, url: URL, from: string, response: ServerResponse): void {
   response.setHeader('connection', 'close');
@@ -28,21 +34,21 @@ function answerHttp(name: string, url: URL, from: string, response: ServerRespon
 
 function listenHttp(name: string, port: number, ready: () => void): void {
   const server = createServer((request, response) => {
-    const from = request.socket.remoteAddress?.replace('::ffff:', '') ?? '';
-    answerHttp(name, new URL(request.url ?? '/', 'http://pod'), from, response);
+    const from = request.socket.remoteAddress ?? '';
+    answerHttp(name, new URL(request.url ?? '/', 'http://pod'), plain(from), response);
   });
   server.listen(port, ANY, ready);
 }
 
 /** The answer to a query; undefined for what is no query. */
-function answerDns(name: string, message: Buffer): Buffer | undefined {
+function answerDns(name: string, message: Buffer, from: string): Buffer | undefined {
   try {
     const { id, questions = [] } = dnsPacket.decode(message);
     const answers = questions.map((question) => ({
       type: 'TXT' as const,
       name: question.name,
       ttl: 0,
-      data: name,
+      data: question.name.startsWith('saw.') ? `${name} saw ${from}` : name,
     }));
     const flags = dnsPacket.AUTHORITATIVE_ANSWER;
     return dnsPacket.encode({ type: 'response', id: id ?? 0, flags, questions, answers });
@@ -55,7 +61,7 @@ function answerDns(name: string, message: Buffer): Buffer | undefined {
 function listenDns(name: string, port: number, ready: () => void): Socket {
   const socket = createSocket('udp6');
   socket.on('message', (message, peer) => {
-    const answer = answerDns(name, message);
+    const answer = answerDns(name, message, plain(peer.address));
     if (answer !== undefined) socket.send(answer, peer.port, peer.address);
   });
   return socket.bind(port, ANY, ready);

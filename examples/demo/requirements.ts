@@ -3,7 +3,12 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { packageRoot } from '../../src/package-root.js';
 
-const BUILT = ['build/host/src/cli.js', 'build/core/core.wasm', 'build/native/sluice.node'];
+const BUILT = [
+  'build/host/src/cli.js',
+  'build/core/core.wasm',
+  'build/native/sluice.node',
+  'build/native/sluice-cni',
+];
 /** Commands, each with the Debian package that has it. */
 const COMMANDS: Readonly<Record<string, string>> = {
   ip: 'iproute2',
@@ -11,6 +16,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   curl: 'curl',
   dig: 'bind9-dnsutils',
   iperf3: 'iperf3',
+  sysctl: 'procps',
   ping: 'iputils-ping',
 };
 /** Bits of linux/capability.h. */

@@ -117,10 +117,13 @@ INLINE bool can_execute(const enum hook hook, const struct action *a) {
   const bool macs = a->flags & FLOW_F_MACS;
   switch (a->action) {
     case ACTION_POD:
+      // XDP goes past every queueing discipline.
+      if (hook == HOOK_UPLINK_XDP && a->flags & FLOW_F_SHAPED) return false;
       // Redirection to a peer exists on TC ingress only.
       return hook == HOOK_POD || hook == HOOK_UPLINK || macs;
     case ACTION_UPLINK:
-      return hook != HOOK_UPLINK_XDP || macs;
+      // Nor does a tunnel take frames from there.
+      return hook != HOOK_UPLINK_XDP || (macs && !(a->flags & FLOW_F_TUNNEL));
     case ACTION_HOST:
       // XDP can only pass a packet up where it is.
       return hook != HOOK_UPLINK_XDP || !(a->flags & FLOW_F_TRUNK);

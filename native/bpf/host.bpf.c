@@ -6,6 +6,10 @@
  * own addresses with node ports, external ones somebody else may route. And a process of the host
  * that is a backend answers with its own address. What is to a frontend of ours or of a flow that a
  * row knows is sent by the trunk; all else goes on untouched.
+ *
+ * So is what the host forwards to a pod from somewhere else (another bridge, a port that iptables
+ * leads there): the lane remembers where it came from, so that the pod's answers go back to the
+ * host's stack instead of outside in their own right.
  */
 #include "ours.h"
 #include "tc.h"
@@ -20,11 +24,21 @@ INLINE bool is_sent(const struct __sk_buff *skb, __u32 trunk) {
   return from && (from == trunk || bpf_map_lookup_elem(&links, &from));
 }
 
-/** Does a row say what becomes of this packet once it is on the trunk? */
-INLINE bool has_row(const void *ctl, const bool v6, __u32 trunk, const struct packet *p) {
+enum known { UNKNOWN, KNOWN, KNOWN_ON_TRUNK };
+
+/** Does a row know this packet, and say what becomes of it once it is on the trunk? */
+INLINE enum known row_of(const void *ctl, const bool v6, __u32 trunk, const struct packet *p) {
   __u32 idx, seq;
   const void *row = flow_find(ctl, v6, p, &idx, &seq);
-  return row && load32(row, FLOW_IN_IFINDEX_OFF) == trunk;
+  if (!row) return UNKNOWN;
+  return load32(row, FLOW_IN_IFINDEX_OFF) == trunk ? KNOWN_ON_TRUNK : KNOWN;
+}
+
+/** Does the host pass on to a pod what it was sent by others? */
+INLINE bool is_forwarded_to_pod(const struct __sk_buff *skb) {
+  if (!skb->ingress_ifindex) return false;
+  __u32 to = skb->ifindex;
+  return bpf_map_lookup_elem(&links, &to);
 }
 
 INLINE int by_trunk(struct __sk_buff *skb, __u32 trunk) {
@@ -41,8 +55,11 @@ INLINE int host_ip(struct __sk_buff *skb, const bool v6, const void *frame, cons
   const __u32 trunk = load32(ctl, CONTROL_TRUNK_IFINDEX_OFF);
   if (!trunk || is_sent(skb, trunk)) return TC_ACT_UNSPEC;
   struct packet p = {};
-  if (parse(frame, end, v6, &p) && has_row(ctl, v6, trunk, &p)) return by_trunk(skb, trunk);
-  if (!is_frontend(frame, end, v6, &p) && !quotes_flow(ctl, frame, end, v6, &p)) {
+  const enum known known = parse(frame, end, v6, &p) ? row_of(ctl, v6, trunk, &p) : UNKNOWN;
+  if (known == KNOWN_ON_TRUNK) return by_trunk(skb, trunk);
+  // Answers to what a pod has sent by way of the host have a row, and need no other way.
+  const bool is_news = known == UNKNOWN && is_forwarded_to_pod(skb);
+  if (!is_news && !is_frontend(frame, end, v6, &p) && !quotes_flow(ctl, frame, end, v6, &p)) {
     return TC_ACT_UNSPEC;
   }
   return lane_alive(ctl) ? by_trunk(skb, trunk) : TC_ACT_UNSPEC;

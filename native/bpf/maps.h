@@ -32,10 +32,15 @@ MAP_ARRAY(tally4, TALLY_SIZE, 65536);
 MAP_ARRAY(flows6, FLOW6_SIZE, 65536);
 MAP_ARRAY(tally6, TALLY_SIZE, 65536);
 
-/** Who may speak on a link: ifindex → address4 (4 bytes), flags, address6 (16 bytes). */
+/**
+ * Who may speak on a link: ifindex → address4 (4 bytes), LINK_F_*, address6 (16 bytes), MAC address
+ * (6 bytes, 0 = any) and two zeros.
+ */
 #define LINKS_ADDR4_OFF 0
+#define LINKS_FLAGS_OFF 4
 #define LINKS_ADDR6_OFF 8
-#define LINKS_VALUE_SIZE 24
+#define LINKS_MAC_OFF 24
+#define LINKS_VALUE_SIZE 32
 MAP_HASH(links, sizeof(__u32), LINKS_VALUE_SIZE, 4096);
 
 /**

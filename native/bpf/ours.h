@@ -107,9 +107,16 @@ INLINE bool quotes_flow(const void *ctl, const void *frame, const void *end, con
     q.proto = load8(quoted, ETH_HLEN + IPV4_PROTO_OFF);
     if (load8(quoted, ETH_HLEN) != IPV4_PLAIN) return false;
   }
-  if (!IPPROTO_NEEDS_PORTS(q.proto)) return false;
-  const __u32 ports = load32(quoted, l4_off(v6));
-  q.ports = ports << 16 | ports >> 16;
+  if (IPPROTO_NEEDS_PORTS(q.proto)) {
+    const __u32 ports = load32(quoted, l4_off(v6));
+    q.ports = ports << 16 | ports >> 16;
+  } else if (q.proto == p->proto) {
+    // An echo request or reply; of anything else no flow has these numbers.
+    const __u32 id = load16(quoted, l4_off(v6) + ICMP_ID_OFF);
+    q.ports = id | id << 16;
+  } else {
+    return false;
+  }
   __u32 idx, seq;
   return flow_find(ctl, v6, &q, &idx, &seq);
 }

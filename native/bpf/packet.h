@@ -35,6 +35,9 @@
 #define IPV6_FRAGMENT 44
 /** Of a fragment header: the protocol of the datagram. */
 #define IPV6_FRAGMENT_NEXT_HEADER_OFF 0
+// RFC 4291 2.5.6: fe80::/10, as the first u16 of an address is loaded.
+#define IPV6_LINK_LOCAL_MASK_LE 0xc0ff
+#define IPV6_LINK_LOCAL_LE 0x80fe
 
 // RFC 9293 3.1, RFC 768, RFC 9260 3.1, RFC 792, RFC 4443
 #define L4_PORTS_OFF 0

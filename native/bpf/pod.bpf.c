@@ -1,8 +1,9 @@
 /**
  * pod: TC ingress on the host side of a pod's link, for everything the pod sends.
  *
- * A packet with a row is executed. One without climbs to the lane, if its source address is the
- * pod's own; when the lane is silent the fail mode decides.
+ * A packet with a row is executed. One without climbs to the lane, if its source addresses are the
+ * pod's own; when the lane is silent the fail mode decides. The MAC address is looked at where there
+ * is no row: it goes no further than this link, so that one in a row's packet deceives nobody.
  */
 #include "tc.h"
 
@@ -17,9 +18,6 @@
 /** Bytes of the hop-by-hop header that MLD messages carry: router alert (RFC 2711). */
 #define MLD_HOP_BY_HOP_LEN 8
 
-// RFC 4291 2.5.6: fe80::/10, as the first u16 of an address is loaded.
-#define IPV6_LINK_LOCAL_MASK_LE 0xc0ff
-#define IPV6_LINK_LOCAL_LE 0x80fe
 // RFC 2131 4.1: source port 68, destination port 67.
 #define DHCP_PORTS_LE 0x43004400
 
@@ -41,6 +39,23 @@ INLINE enum icmpv6_class icmpv6_class(const void *frame, const void *end) {
   return other ? NEIGHBOUR_OTHER : NOT_NEIGHBOUR;
 }
 
+/** May a pod with this MAC address send this frame? */
+INLINE bool mac_allowed(const void *link, const void *frame) {
+  const __u32 first = load32(link, LINKS_MAC_OFF);
+  const __u16 last = load16(link, LINKS_MAC_OFF + 4);
+  if (!first && !last) return true;
+  return load32(frame, ETH_SRC_OFF) == first && load16(frame, ETH_SRC_OFF + 4) == last;
+}
+
+/** What is not IP, or of the link alone, says nothing of a source but its MAC address. */
+INLINE bool spoofs_mac(const struct __sk_buff *skb, const void *frame) {
+  __u32 ifindex = skb->ifindex;
+  const void *link = bpf_map_lookup_elem(&links, &ifindex);
+  if (!link || mac_allowed(link, frame)) return false;
+  count(KERNEL_COUNTER_SPOOF_MAC);
+  return true;
+}
+
 /** May a pod with these addresses send a packet with this source? */
 INLINE bool source_allowed(const void *link, const bool v6, const struct packet *p) {
   if (v6) {
@@ -55,12 +70,17 @@ INLINE bool source_allowed(const void *link, const bool v6, const struct packet 
 }
 
 /** A packet without a row: check its source, then up. */
-INLINE int pod_miss(struct __sk_buff *skb, const void *ctl, const bool v6, const struct packet *p) {
+INLINE int pod_miss(struct __sk_buff *skb, const void *ctl, const bool v6, const void *frame,
+                    const struct packet *p) {
   __u32 ifindex = skb->ifindex;
   const void *link = bpf_map_lookup_elem(&links, &ifindex);
   if (!link) {
     if (!fail_closed(ctl)) return TC_ACT_OK;
     count(KERNEL_COUNTER_UNKNOWN_LINK);
+    return TC_ACT_SHOT;
+  }
+  if (!mac_allowed(link, frame)) {
+    count(KERNEL_COUNTER_SPOOF_MAC);
     return TC_ACT_SHOT;
   }
   if (!source_allowed(link, v6, p)) {
@@ -78,7 +98,7 @@ INLINE int pod_ip(struct __sk_buff *skb, const void *ctl, const bool v6, const v
       skb_match(skb, ctl, v6, HOOK_POD, frame, end, &p, &a) == MATCH_EXECUTE) {
     return skb_execute(skb, ctl, v6, HOOK_POD, &p, &a);
   }
-  return pod_miss(skb, ctl, v6, &p);
+  return pod_miss(skb, ctl, v6, frame, &p);
 }
 
 SEC("tc/ingress")
@@ -95,9 +115,11 @@ int pod_ingress(struct __sk_buff *skb) {
     if (frame + FRAME_MIN6 > end) return TC_ACT_OK;
     const enum icmpv6_class kind = icmpv6_class(frame, end);
     if (kind == NOT_NEIGHBOUR) return pod_ip(skb, ctl, true, frame, end);
+    if (spoofs_mac(skb, frame)) return TC_ACT_SHOT;
     if (kind == NEIGHBOUR_OTHER || !lane_alive(ctl)) return TC_ACT_OK;
     return climb(skb, ctl, KERNEL_COUNTER_POD_CLIMB);
   }
+  if (spoofs_mac(skb, frame)) return TC_ACT_SHOT;
   if (type == ETH_TYPE_ARP_LE && load16(frame, ARP_OP_OFF) == ARP_REQUEST_LE && lane_alive(ctl)) {
     return climb(skb, ctl, KERNEL_COUNTER_POD_CLIMB);
   }

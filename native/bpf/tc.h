@@ -83,7 +83,9 @@ INLINE int skb_execute(struct __sk_buff *skb, const void *ctl, const bool v6, co
     return by_trunk ? to_host_by_trunk(skb, ctl) : TC_ACT_OK;
   }
   skb->tc_index = TC_INDEX_SENT;
-  if (a->action == ACTION_POD && hook != HOOK_TRUNK) return to_pod(skb, a->out_ifindex);
+  // A shaped one goes out of our end like any packet, where a queueing discipline waits for it.
+  const bool by_peer = hook != HOOK_TRUNK && !(a->flags & FLOW_F_SHAPED);
+  if (a->action == ACTION_POD && by_peer) return to_pod(skb, a->out_ifindex);
   if (a->flags & FLOW_F_MACS) return bpf_redirect(a->out_ifindex, 0);
   return bpf_redirect_neigh(a->out_ifindex, NULL, 0, 0);
 }

@@ -10,6 +10,21 @@
 #define STAMP_IFINDEX_OFF (ETH_DST_OFF + 2)
 #define STAMP_ACTION_OFF (ETH_SRC_OFF + 2)
 
+/** Whether packets to the pod behind a link have to pass a queueing discipline on our end. */
+INLINE bool is_shaped(__u32 ifindex) {
+  const void *link = bpf_map_lookup_elem(&links, &ifindex);
+  return link && load32(link, LINKS_FLAGS_OFF) & LINK_F_SHAPED;
+}
+
+/** Talk about neighbours, which no route leads to. */
+INLINE bool is_to_link_local(struct __sk_buff *skb) {
+  const void *frame = skb_begin(skb);
+  if (frame + ETH_HLEN + IPV6_HLEN > skb_end(skb)) return false;
+  if (load16(frame, ETH_TYPE_OFF) != ETH_TYPE_IPV6_LE) return false;
+  const __u16 dst = load16(frame, ETH_HLEN + IPV6_DST_OFF);
+  return (dst & IPV6_LINK_LOCAL_MASK_LE) == IPV6_LINK_LOCAL_LE;
+}
+
 SEC("tc/ingress")
 int trunk_ingress(struct __sk_buff *skb) {
   const void *frame = skb_begin(skb);
@@ -20,7 +35,11 @@ int trunk_ingress(struct __sk_buff *skb) {
   const __u16 type = load16(frame, ETH_TYPE_OFF);
   const bool ip = type == ETH_TYPE_IPV4_LE || type == ETH_TYPE_IPV6_LE;
   const __u8 action = stamped ? load8(frame, STAMP_ACTION_OFF) : ACTION_NONE;
-  if (action == ACTION_POD) return to_pod(skb, ifindex);
+  if (action == ACTION_POD) {
+    if (!ip || !is_shaped(ifindex) || is_to_link_local(skb)) return to_pod(skb, ifindex);
+    // Out of our end, where a queueing discipline waits; the neighbour there is the pod.
+    return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+  }
   if (action == ACTION_UPLINK && ip) {
     skb->tc_index = TC_INDEX_SENT;
     return bpf_redirect_neigh(ifindex, NULL, 0, 0);

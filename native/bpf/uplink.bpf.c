@@ -4,7 +4,7 @@
  * A packet with a row is executed. Without one it is the host's, untouched, unless it is ours:
  * taking a node offline by swallowing its traffic is the one unforgivable bug.
  */
-#include "ours.h"
+#include "stranger.h"
 #include "tc.h"
 
 INLINE bool for_lane(const void *ctl, const void *frame, const void *end, const bool v6,
@@ -48,6 +48,10 @@ INLINE int xdp_ip(struct xdp_md *ctx, const bool v6, void *frame, const void *en
     }
     if (match != MATCH_NONE) return xdp_climb(ctx, ctl);
   }
+  if (unlikely(is_stranger(ctl, frame, end, v6, &p))) {
+    count(KERNEL_COUNTER_TUNNEL_STRANGER);
+    return XDP_DROP;
+  }
   return for_lane(ctl, frame, end, v6, &p) ? xdp_climb(ctx, ctl) : XDP_PASS;
 }
 
@@ -87,7 +91,13 @@ INLINE int tc_ip(struct __sk_buff *skb, const bool v6, const void *frame, const 
     match = skb_match(skb, ctl, v6, HOOK_UPLINK, frame, end, &p, &a);
     if (match == MATCH_EXECUTE) return skb_execute(skb, ctl, v6, HOOK_UPLINK, &p, &a);
   }
-  if (match == MATCH_NONE && !for_lane(ctl, frame, end, v6, &p)) return TC_ACT_UNSPEC;
+  if (match == MATCH_NONE) {
+    if (unlikely(is_stranger(ctl, frame, end, v6, &p))) {
+      count(KERNEL_COUNTER_TUNNEL_STRANGER);
+      return TC_ACT_SHOT;
+    }
+    if (!for_lane(ctl, frame, end, v6, &p)) return TC_ACT_UNSPEC;
+  }
   return climb_or_fail(skb, ctl, KERNEL_COUNTER_UPLINK_CLIMB);
 }
 

@@ -8,31 +8,15 @@
 import { join } from 'node:path';
 import { createControl } from '../compile/control.js';
 import type { Control } from '../compile/control.js';
-import type { SluiceConfig } from '../config.js';
-import { startLane } from '../core/lane-client.js';
+import type { SluiceConfig } from '../config/config.js';
 import type { Lane } from '../core/lane-client.js';
-import type { PortSpec } from '../core/lane-messages.js';
-import { layoutHash } from '../core/regions.js';
-import type { Capacities } from '../core/regions.js';
 import { messageOf } from '../errors.js';
-import { createHooks, releaseLaneSide } from '../kernel/hooks.js';
-import type { Hooks } from '../kernel/hooks.js';
-import { preparePinDir, requireRoot } from '../kernel/host.js';
-import { findLink, listLinks } from '../kernel/link.js';
-import { closeMaps, openMaps } from '../kernel/maps.js';
-import type { Maps } from '../kernel/maps.js';
-import { ownNetns } from '../kernel/netns.js';
-import type { Netns } from '../kernel/netns.js';
+import { closeMaps } from '../kernel/maps.js';
+import { retirePodLinks } from '../kernel/pod-retire.js';
 import { setOomScore } from '../kernel/oom-score.js';
 import { createSteering } from '../kernel/steering.js';
-import { enableForwarding } from '../kernel/sysctl.js';
-import { ensureTrunk } from '../kernel/trunk.js';
-import type { Trunk } from '../kernel/trunk.js';
-import { resolveUplink } from '../kernel/uplink.js';
-import type { Uplink } from '../kernel/uplink.js';
 import type { Log } from '../log.js';
 import type { SourceEvent } from '../model/events.js';
-import type { IgnoredPart } from '../model/ignored.js';
 import { ADMIN_SOCKET, adminHandler } from '../ops/admin.js';
 import type { AdminOptions } from '../ops/admin.js';
 import { listenLocally } from '../ops/http.js';
@@ -41,113 +25,33 @@ import { packageVersion } from '../package-root.js';
 import { createCounters } from '../sources/counters.js';
 import { createEventPoster } from '../sources/kubernetes/events.js';
 import type { EventPoster } from '../sources/kubernetes/events.js';
+import { createNodeAnnotator } from '../sources/kubernetes/node-annotations.js';
+import type { NodeAnnotator } from '../sources/kubernetes/node-annotations.js';
 import { connectionOf, openSource } from '../sources/open.js';
-import { controlOptions, timeoutsOf } from './options.js';
+import { createAttachedPods } from './attached-pods.js';
+import { openCniState, serveNodeCni } from './cni.js';
+import { openLane, openNode, openPorts } from './node.js';
+import type { Node } from './node.js';
+import { controlOptions } from './options.js';
 import { createOperations } from './operations.js';
+import { createPodHooks } from './pod-links.js';
+import { openPeers } from './peers.js';
+import { createPublisher } from './publish.js';
 import { createReconciler } from './reconcile.js';
-import type { Outcome } from './reconcile.js';
+import type { Outcome, Reconciler } from './reconcile.js';
 import { createSchedule } from './schedule.js';
 import type { ScheduleTimes } from './schedule.js';
 import { createStatusFile } from './status-file.js';
+import { createSyncGate } from './sync-gate.js';
+import type { SyncGate } from './sync-gate.js';
 
-/** Entries of each AF_XDP ring; half of the frames may be posted to one port. */
-const RING_SIZE = 2048;
-const PACKET_RING_SIZE = 256;
-/** A super-frame, its virtio header and room in front of both. */
-const PACKET_FRAME_SIZE = 131072;
-const PACKET_FRAMES = 1024;
+/** From one look at the paths to other nodes to the next, and as much more for each of them. */
+const WATCH_MS = 2_000;
+const WATCH_PEER_MS = 2;
+/** Other sources of nodes have said what they know within this time, or are not waited for. */
+const PEERS_MS = 15_000;
 /** Changes that arrive within this time are programmed together. */
 const COALESCE_MS = 20;
-/** The device of what the host sends to itself; the kernel makes it, under this name. */
-const LOOPBACK = 'lo';
-/** Bytes of rings per port, both kinds; generous, whole pages. */
-const RING_BYTES_PER_PORT = 1 << 18;
-
-/** What the core is asked for: frames of a packet trunk are large and few. */
-export function coreCapacities(config: SluiceConfig): Capacities {
-  const ringBytes = RING_BYTES_PER_PORT * (1 + config.uplinks.length);
-  const asked = { ...config.capacities, ringBytes };
-  if (config.trunk.kind === 'xdp') return asked;
-  return { ...asked, frameSize: PACKET_FRAME_SIZE, frames: PACKET_FRAMES };
-}
-
-/** Everything of the kernel's that an agent holds. */
-interface Node {
-  readonly net: Netns;
-  readonly maps: Maps;
-  readonly hooks: Hooks;
-  readonly trunk: Trunk;
-  readonly uplinks: readonly Uplink[];
-}
-
-function openNode(config: SluiceConfig, log: Log): Node {
-  requireRoot();
-  preparePinDir(config.pinDir);
-  const net = ownNetns();
-  enableForwarding(net.sysctl, () => listLinks(net.rtnl).map(({ name }) => name));
-  const uplinks = config.uplinks.map((uplink) => resolveUplink(net, uplink));
-  const { kind, name } = config.trunk;
-  if (kind === 'packet') releaseLaneSide(config.pinDir, `${name}1`);
-  const trunk = ensureTrunk(net, { kind, mtu: config.podMTU, prefix: name });
-  const { flows4, flows6, links, frontends, routes } = config.capacities;
-  const maps = openMaps(config.pinDir, {
-    flows4,
-    flows6,
-    links,
-    ours: frontends + routes,
-    layout: layoutHash(),
-  });
-  for (const warning of maps.warnings) log.warn(warning);
-  return { net, maps, hooks: createHooks(maps), trunk, uplinks };
-}
-
-interface OpenedPorts {
-  readonly ports: readonly PortSpec[];
-  /** Number of the port that each XDP uplink has. */
-  readonly portOf: ReadonlyMap<string, number>;
-}
-
-/** Attach the trunk and XDP uplinks: a port's socket goes into the map its program looks in. */
-function openPorts(config: SluiceConfig, node: Node, log: Log): OpenedPorts {
-  const { trunk, hooks, uplinks } = node;
-  const portOf = new Map<string, number>();
-  const trunkMap = hooks.attachTrunk(trunk, config.trunk.kind);
-  const loopback = findLink(node.net.rtnl, LOOPBACK);
-  if (loopback !== undefined) hooks.attachLoopback(loopback);
-  const device = { ...trunk.lane, queue: 0 };
-  const ports: PortSpec[] = [
-    trunkMap === undefined
-      ? { kind: 'packet', link: 0, device, ringSize: PACKET_RING_SIZE }
-      : { kind: 'xdp', link: 0, device, xskMap: trunkMap, ringSize: RING_SIZE },
-  ];
-  for (const uplink of uplinks) {
-    const { xskMap, description } = hooks.attachUplink(uplink);
-    log.info({ uplink: uplink.name }, description);
-    if (xskMap === undefined) continue;
-    const queue = { name: uplink.name, ifindex: uplink.ifindex, queue: 0 };
-    portOf.set(uplink.name, ports.length);
-    ports.push({ kind: 'xdp', link: uplink.ifindex, device: queue, xskMap, ringSize: RING_SIZE });
-  }
-  return { ports, portOf };
-}
-
-async function openLane(config: SluiceConfig, node: Node, ports: readonly PortSpec[], log: Log) {
-  const lane = await startLane({
-    capacities: coreCapacities(config),
-    maps: node.maps.fds,
-    ports,
-    offload: config.offload,
-    failMode: config.failMode,
-    trunkIfindex: node.trunk.host.ifindex,
-    timeoutsMs: timeoutsOf(config),
-    pickSeed: config.loadBalancing.seed,
-    ...(config.cpu === undefined ? {} : { cpu: config.cpu }),
-  });
-  for (const port of lane.ports) log.info(`port: ${port}`);
-  if (lane.adopted) log.info('flow table of an earlier agent taken over');
-  return lane;
-}
-
 /**
  * Run until the signal aborts or the lane fails.
  *
@@ -160,7 +64,13 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
   const { ports, portOf } = openPorts(config, node, log);
   const lane = await openLane(config, node, ports, log);
   const control = createControl(controlOptions(config));
-  const status = createStatusFile({ config, lane, control, log });
+  const publisher = createPublisher({
+    ...{ config, control, log, annotator: openAnnotator(config) },
+    again: () => {
+      schedule.request();
+    },
+  });
+  const status = createStatusFile({ config, lane, control, log, overlay: publisher.status });
   const source = createCounters();
   const operations = createOperations({
     config,
@@ -170,6 +80,29 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
     source,
     post: (event) => events?.post(event),
   });
+  const podHooks = createPodHooks(node.hooks);
+  const cniState = config.cni && (await openCniState({ dataDir: config.cni.dataDir, log }));
+  const retirement = retirePodLinks(
+    node.net,
+    (problem) => {
+      log.error(messageOf(problem));
+    },
+    node.hooks.dropAside,
+  );
+  const attached = createAttachedPods({
+    net: node.net,
+    control,
+    hooks: podHooks,
+    log,
+    fromXdp: node.uplinks.some(({ mode }) => mode === 'xdp'),
+    programmed: () => schedule.now(),
+    again: () => {
+      schedule.request();
+    },
+    retirement,
+  });
+  if (cniState) attached.restore(cniState.attached);
+  control.forgetStrays();
   const reconciler = createReconciler({
     config,
     control,
@@ -177,9 +110,13 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
     log,
     net: node.net,
     hooks: node.hooks,
+    podHooks,
+    retire: retirement.retire,
+    attached,
     trunk: node.trunk,
     uplinks: node.uplinks.map((uplink) => ({ uplink, ioPort: portOf.get(uplink.name) })),
     steering: createSteering(node.maps),
+    publisher,
     again: () => {
       schedule.request();
     },
@@ -188,31 +125,97 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
     const pass = (): Promise<Outcome> => reconciler.reconcile({ isFull: cause === 'resync' });
     status.update(await operations.observe(pass));
   });
-  const admin = await openAdmin(config, log, {
-    explain: control.explain,
-    links: reconciler.links,
-    trace: lane.trace,
-  });
+  // Before anything is waited for: what ends the agent may come at any time from here on.
   const over = new AbortController();
   const stop = (): void => {
     over.abort();
   };
   signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
   lane.ended.catch(stop);
+  const stopWatching = watchPaths(reconciler, control);
+  const cni =
+    cniState &&
+    (await serveNodeCni({
+      config,
+      control,
+      log,
+      state: cniState,
+      attached,
+      mtu: reconciler.mtu,
+      isProgrammed: reconciler.isProgrammed,
+      registry: operations.registry,
+      signal: over.signal,
+    }));
+  const admin = await openAdmin(config, log, {
+    explain: control.explain,
+    links: reconciler.links,
+    trace: lane.trace,
+    desk: cni?.desk,
+  });
+  let gate: SyncGate | undefined;
   try {
-    const changes = openSource({ ...config, log, signal: over.signal, counters: source });
-    await consume(changes, over.signal, control, (event, ignored) => {
-      operations.noticed(event, ignored);
+    const others = Object.entries(openPeers(config, node.uplinks, log, over.signal));
+    const take = (event: SourceEvent): void => {
+      operations.noticed(event, control.apply(event));
       schedule.request();
+    };
+    gate = createSyncGate(
+      others.map(([kind]) => kind),
+      PEERS_MS,
+      () => {
+        take({ type: 'synced' });
+      },
+    );
+    const { said, mayPass } = gate;
+    for (const [kind, peers] of others) {
+      void consume(peers, over.signal, (event) => {
+        if (event.type === 'synced') said(kind);
+        else control.apply(event);
+        schedule.request();
+      }).catch((error: unknown) => {
+        log.error(`overlay.${kind}: ${messageOf(error)}`);
+      });
+    }
+    const changes = openSource({ ...config, log, signal: over.signal, counters: source });
+    await consume(changes, over.signal, (event) => {
+      if (event.type !== 'synced' || mayPass()) take(event);
     });
   } finally {
+    gate?.close();
+    await cni?.close();
+    attached.close();
+    await retirement.close();
+    stopWatching();
     await schedule.stop();
     await admin?.close();
     await operations.close();
     await events?.close();
+    publisher.close();
     await status.close();
     await closeAll(lane, node, signal);
   }
+}
+
+/**
+ * Paths to other nodes become narrower, and tunnels vanish, without anybody saying so.
+ *
+ * @returns stops it
+ */
+function watchPaths(reconciler: Reconciler, control: Control): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (): void => {
+    const pauseMs = WATCH_MS + WATCH_PEER_MS * control.peers().length;
+    timer = setTimeout(look, pauseMs);
+  };
+  const look = (): void => {
+    reconciler.watch();
+    arm();
+  };
+  arm();
+  return () => {
+    clearTimeout(timer);
+  };
 }
 
 /** A pass without a cause brings back what the kernel lost meanwhile. */
@@ -233,6 +236,12 @@ function openEvents({ source, nodeName }: SluiceConfig, log: Log): EventPoster |
   return createEventPoster({ connection: connectionOf(source.kubernetes), nodeName, log });
 }
 
+/** Annotations go there, too, if anybody is to read them. */
+function openAnnotator({ source, nodeName, overlay }: SluiceConfig): NodeAnnotator | undefined {
+  if (source.kubernetes === undefined || !overlay.flannel) return undefined;
+  return createNodeAnnotator(connectionOf(source.kubernetes), nodeName);
+}
+
 /** The command line's socket. An agent does its work without it, too. */
 async function openAdmin(
   { stateDir }: SluiceConfig,
@@ -248,18 +257,14 @@ async function openAdmin(
   }
 }
 
-/** Feed the control plane until the source or the agent is over. */
+/** Hand on what a source says until it or the agent is over. */
 async function consume(
   events: AsyncIterable<SourceEvent>,
   signal: AbortSignal,
-  control: Control,
-  changed: (event: SourceEvent, ignored: readonly IgnoredPart[]) => void,
+  take: (event: SourceEvent) => void,
 ): Promise<void> {
   try {
-    for await (const event of events) {
-      const ignored = control.apply(event);
-      changed(event, ignored);
-    }
+    for await (const event of events) take(event);
   } catch (error) {
     if (!signal.aborted) throw error;
   }

@@ -2,9 +2,10 @@
  * What an agent tells the world while it runs: metrics, health, health checks of Services.
  */
 import { collectDefaultMetrics } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { BindAddress } from '../addr.js';
 import type { Control } from '../compile/control.js';
-import type { SluiceConfig } from '../config.js';
+import type { SluiceConfig } from '../config/config.js';
 import type { Log } from '../log.js';
 import type { SourceEvent } from '../model/events.js';
 import type { IgnoredPart } from '../model/ignored.js';
@@ -32,6 +33,8 @@ const HEALTH_PERIODS = 2;
 const LOOP_SAMPLE_MS = 100;
 
 export interface Operations {
+  /** What `/metrics` shows. */
+  readonly registry: Registry;
   /** The control plane has taken an event in, but for parts of its object. */
   noticed(event: SourceEvent, ignored: readonly IgnoredPart[]): void;
   /** A pass: what is said about it is true of all events noticed before. */
@@ -139,6 +142,7 @@ export function createOperations(options: OperationsOptions): Operations {
   };
 
   return {
+    registry,
     noticed: (event, ignored) => {
       reportIgnored(ignored);
       backlog.add(event);

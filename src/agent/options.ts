@@ -4,8 +4,10 @@
 import { TIMEOUT_UDP, TIMEOUT_UDP_STREAM, TcpState } from '../../assembly/abi.js';
 import { parseAddress } from '../addr.js';
 import type { ControlOptions } from '../compile/control.js';
+import { PLAIN_OVERLAY } from '../compile/overlay.js';
+import type { OverlayMode } from '../compile/overlay.js';
 import type { PodDetection } from '../compile/policy.js';
-import type { SluiceConfig } from '../config.js';
+import type { SluiceConfig } from '../config/config.js';
 import type { Timeouts } from '../core/instance.js';
 import { HOST_ALIASES } from '../kernel/trunk.js';
 
@@ -28,6 +30,11 @@ function podDetection({ detectLocal, clusterCIDRs }: SluiceConfig): PodDetection
   }
 }
 
+/** Without an uplink nothing is on one, and nobody asks for a tunnel. */
+function overlayMode({ overlay, uplinks }: SluiceConfig): OverlayMode {
+  return overlay.mode === 'auto' && uplinks.length === 0 ? 'direct' : overlay.mode;
+}
+
 export function controlOptions(config: SluiceConfig): ControlOptions {
   return {
     nodeName: config.nodeName,
@@ -43,6 +50,7 @@ export function controlOptions(config: SluiceConfig): ControlOptions {
     nodePortAddresses: config.nodePortAddresses,
     allowedExternalIPs: config.externalIPs.allowed,
     algorithm: config.loadBalancing.algorithm,
+    overlay: { ...PLAIN_OVERLAY, mode: overlayMode(config), vni: config.overlay.vni },
   };
 }
 

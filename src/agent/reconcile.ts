@@ -5,17 +5,19 @@
  * lost what nobody here has changed. What most changes are about are rows: nothing that grows with
  * the cluster is done before they are sent.
  */
-import { formatAddress, formatCidr, hostCidr, parseMac } from '../addr.js';
+import { formatAddress, formatCidr, hostCidr, parseAddress, parseMac } from '../addr.js';
 import type { Address } from '../addr.js';
-import type { Control, Peer, PodLinkWish } from '../compile/control.js';
-import type { Link } from '../compile/links.js';
-import type { SluiceConfig } from '../config.js';
+import type { Control, Peer, PeerWays, PodLinkWish } from '../compile/control.js';
+import type { Link, TunnelLink } from '../compile/links.js';
+import { tunnelHereKey, tunnelPeerKey } from '../compile/ours.js';
+import type { SluiceConfig } from '../config/config.js';
 import type { Lane } from '../core/lane-client.js';
 import { messageOf } from '../errors.js';
+import { listAddresses } from '../kernel/address.js';
 import type { Hooks } from '../kernel/hooks.js';
 import type { Netns } from '../kernel/netns.js';
-import { ensurePodLink, listPodLinks, podLinkName, removePodLink } from '../kernel/pod-link.js';
-import type { PodKey, PodLink } from '../kernel/pod-link.js';
+import { findLink } from '../kernel/link.js';
+import { shapedLinks } from '../kernel/qdisc.js';
 import type { Steering } from '../kernel/steering.js';
 import { setServiceRoutes } from '../kernel/trunk.js';
 import type { Trunk } from '../kernel/trunk.js';
@@ -23,6 +25,15 @@ import { setNodeRoutes } from '../kernel/uplink.js';
 import type { NodeRoute, Uplink } from '../kernel/uplink.js';
 import type { Log } from '../log.js';
 import type { NamedLink } from '../ops/trace-words.js';
+import { dropStale, ensureWish, linkRowOf } from './pod-links.js';
+import type { LinkedPod, PodHooks, PodLinkOptions } from './pod-links.js';
+import { createOutsideSurvey } from './outside.js';
+import { mayTunnel, podMtu } from './mtu.js';
+import { createOverlay } from './overlay.js';
+import type { Overlay } from './overlay.js';
+import type { Publisher } from './publish.js';
+import { attempt, createStep } from './step.js';
+import type { Pass, Step } from './step.js';
 import { createSurvey } from './survey.js';
 
 export interface ReconcilerParts {
@@ -32,11 +43,27 @@ export interface ReconcilerParts {
   readonly log: Log;
   readonly net: Netns;
   readonly hooks: Hooks;
+  readonly podHooks: PodHooks;
+  /** Have a pod link deleted; its name is free at once. */
+  readonly retire: (linkName: string) => boolean;
+  /** Pods that a runtime has attached. */
+  readonly attached: Attached;
   readonly trunk: Trunk;
   readonly uplinks: readonly { readonly uplink: Uplink; readonly ioPort: number | undefined }[];
   readonly steering: Steering;
+  readonly publisher: Publisher;
   /** Ask for another pass: what this one has set off will be known then. */
   readonly again: () => void;
+}
+
+/** What a pass has to know of pods that a runtime has attached. */
+export interface Attached {
+  /** The same list as long as nothing in it has changed. */
+  pods(): readonly LinkedPod[];
+  /** Whether a link is one of theirs, there or about to be. */
+  has(linkName: string): boolean;
+  /** Find out what the kernel does with what goes to them: others may have changed it. */
+  look(): void;
 }
 
 /** What one pass did. */
@@ -59,97 +86,115 @@ export interface Reconciler {
   reconcile(options: { readonly isFull: boolean }): Promise<Outcome>;
   /** The links of the last pass, with who speaks there. */
   links(): readonly NamedLink[];
-}
-
-/** One pass under way. */
-interface Pass {
-  readonly isFull: boolean;
-  readonly problems: string[];
-}
-
-/** @returns undefined when it failed, which is then among the problems */
-function attempt<T>({ problems }: Pass, what: string, step: () => T): T | undefined {
-  try {
-    return step();
-  } catch (error) {
-    problems.push(`${what}: ${messageOf(error)}`);
-    return undefined;
-  }
-}
-
-/** Part of a pass. */
-interface Step {
-  /** @param inputs  all that the work depends on; compared by identity */
-  run(pass: Pass, inputs: readonly unknown[], work: () => void): void;
-}
-
-/** @param what  in the words of a problem */
-function createStep(what: string): Step {
-  let done: readonly unknown[] | undefined;
-  return {
-    run: (pass, inputs, work) => {
-      const isDone = done?.every((input, i) => input === inputs[i]) ?? false;
-      if (isDone && !pass.isFull) return;
-      done = undefined;
-      const before = pass.problems.length;
-      attempt(pass, what, work);
-      if (pass.problems.length === before) done = inputs;
-    },
-  };
+  /** Of a pod link that is made now. */
+  mtu(): number;
+  /** Whether all that was known at first is in the tables and the kernel's routes. */
+  isProgrammed(): boolean;
+  /** Look whether what only the kernel knows has changed, and ask for a pass if so. */
+  watch(): void;
 }
 
 export function createReconciler(parts: ReconcilerParts): Reconciler {
-  const { control, log } = parts;
+  const { control, log, podHooks } = parts;
   const setLinks = createLinkSetter(control);
-  const hooked = new Map<string, number>();
   const survey = createSurvey(parts);
+  const outside = createOutsideSurvey(parts);
   const steps = {
     links: createStep('links'),
+    allLinks: createStep('links'),
+    shapes: createStep('limits'),
     survey: createStep('surroundings'),
+    outside: createStep('routes of the kernel'),
     nodeRoutes: createStep('routes'),
     serviceRoutes: createStep('routes'),
     speakers: createStep('steering'),
     hooks: createStep('links'),
     staleLinks: createStep('links'),
+    ways: createStep('overlay'),
+    tunnels: createStep('overlay'),
+    tunnelPeers: createStep('overlay'),
+  };
+  const overlay = createOverlay({ ...parts, uplinks: () => currentUplinks(parts) });
+  let tunnels: readonly TunnelLink[] = [];
+  /** Runs now and then, whether anything is asked for or not. */
+  const watch = (): void => {
+    try {
+      if (overlay.look() !== 'nothing') parts.again();
+    } catch (error) {
+      // The next pass looks, too, and says what is wrong.
+      log.debug(`paths: ${messageOf(error)}`);
+    }
   };
   const steerOurs = createOursStep(parts);
   let pods: readonly LinkedPod[] = [];
   let links: readonly Link[] = [];
   /** Changes with every survey that has not learnt everything. */
   let unanswered: object | undefined;
+  let wasProgrammed = false;
 
   return {
-    links: () => nameLinks(parts, pods),
+    links: () => nameLinks(parts, [...pods, ...parts.attached.pods()], tunnels),
+    mtu: () => mtuOfPods(parts),
+    isProgrammed: () => wasProgrammed,
+    watch,
     reconcile: async ({ isFull }) => {
       const pass: Pass = { isFull, problems: [] };
       const wishes = control.podLinks();
       steps.links.run(pass, [wishes], () => {
         pods = ensureLinks(parts, wishes, pass);
-        links = allLinks(parts, pods);
+      });
+      const peers = control.peers();
+      steps.ways.run(pass, [peers], () => void overlay.look());
+      const ground = [peers, control.nodeAddresses(), control.ownNode(), overlay.revision()];
+      steps.tunnels.run(pass, ground, () => {
+        tunnels = overlay.ensure();
+      });
+      steps.shapes.run(pass, [], parts.attached.look);
+      const uplinks = currentUplinks(parts);
+      const mtus = uplinks.map((uplink) => uplink.mtu).join();
+      steps.allLinks.run(pass, [pods, tunnels, mtus], () => {
+        links = [...allLinks(parts, uplinks, pods), ...tunnels];
         setLinks(links);
       });
       steps.survey.run(pass, [links, control.peers(), control.nodeAddresses(), unanswered], () => {
         // Asked again, by the pass that the survey has asked for.
         unanswered = survey(links) ? undefined : {};
       });
+      const list = outside.list();
+      const problem = outside.problem();
+      if (problem !== undefined) pass.problems.push(problem);
+      steps.outside.run(pass, [links, control.nodeAddresses(), list], () => {
+        outside.survey(links);
+      });
       const records = await program(parts, pass.problems);
       const isSynced = control.isSynced();
-      if (isSynced) setRoutes(parts, steps, pass);
-      steps.speakers.run(pass, [pods], () => {
-        steerSpeakers(parts, pods);
+      if (isSynced) setRoutes(parts, overlay, steps, pass);
+      const attached = parts.attached.pods();
+      const all = [...pods, ...attached];
+      steps.speakers.run(pass, [pods, attached], () => {
+        steerSpeakers(parts, all);
       });
       steerOurs(pass);
-      steps.hooks.run(pass, [pods], () => {
-        hookPods(parts, pods, hooked, pass);
+      steps.hooks.run(pass, [pods, attached, tunnels], () => {
+        overlay.hook();
+        for (const { link } of all) attempt(pass, `link ${link.name}`, () => podHooks.attach(link));
       });
+      const mtu = mtuOfPods(parts);
+      if (isSynced) pass.problems.push(...parts.publisher.publish(tunnels, mtu));
       if (isSynced) {
         steps.staleLinks.run(pass, [wishes], () => {
-          dropStale(parts, wishes, hooked);
+          dropStale(parts.net, wishes, {
+            hooks: podHooks,
+            log,
+            keep: parts.attached.has,
+            retire: parts.retire,
+          });
         });
       }
       for (const problem of pass.problems) log.error(problem);
+      wasProgrammed ||= records !== undefined && isSynced;
       return {
-        pods: pods.length,
+        pods: all.length,
         records: records ?? 0,
         isProgrammed: records !== undefined && isSynced,
         problems: pass.problems,
@@ -158,24 +203,26 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
   };
 }
 
-interface LinkedPod {
-  readonly wish: PodLinkWish;
-  readonly link: PodLink;
-}
-
-function podKeyOf(wish: PodLinkWish): PodKey {
-  const slash = wish.pod.indexOf('/');
-  return { namespace: wish.pod.slice(0, Math.max(slash, 0)), name: wish.pod.slice(slash + 1) };
-}
-
-function ensureLink({ net, config, uplinks }: ReconcilerParts, wish: PodLinkWish): PodLink {
-  return ensurePodLink(net, {
-    ...podKeyOf(wish),
-    netns: wish.netns,
-    ips: wish.addresses.map(formatAddress),
-    mtu: config.podMTU,
-    fromXdp: uplinks.some(({ uplink }) => uplink.mode === 'xdp'),
+/** The uplinks as they are by now. */
+function currentUplinks({ net, uplinks }: Pick<ReconcilerParts, 'net' | 'uplinks'>): Uplink[] {
+  return uplinks.map(({ uplink }) => {
+    const link = findLink(net.rtnl, uplink.ifindex);
+    return link ? { ...uplink, mtu: link.mtu, up: link.up } : { ...uplink, up: false };
   });
+}
+
+/** What a pod gets now; what climbs has to fit through the trunk. */
+function mtuOfPods(parts: ReconcilerParts): number {
+  const families = parts.control.nodeAddresses().map(({ family }) => family);
+  return Math.min(parts.trunk.mtu, podMtu(parts.config, currentUplinks(parts), families));
+}
+
+function linkOptions(parts: ReconcilerParts): PodLinkOptions {
+  const { uplinks } = parts;
+  return {
+    mtu: mtuOfPods(parts),
+    fromXdp: uplinks.some(({ uplink }) => uplink.mode === 'xdp'),
+  };
 }
 
 /** @returns pods whose links are there; what is missing is among the problems */
@@ -184,9 +231,11 @@ function ensureLinks(
   wishes: readonly PodLinkWish[],
   pass: Pass,
 ): LinkedPod[] {
+  const options = linkOptions(parts);
+  const shaped = shapedLinks(parts.net.rtnl);
   return wishes.flatMap((wish) => {
-    const link = attempt(pass, `pod ${wish.pod}`, () => ensureLink(parts, wish));
-    return link ? [{ wish, link }] : [];
+    const linked = attempt(pass, `pod ${wish.pod}`, () => ensureWish(parts.net, wish, options));
+    return linked ? [{ ...linked, isShaped: shaped.has(linked.link.ifindex) }] : [];
   });
 }
 
@@ -202,22 +251,11 @@ function createLinkSetter(control: Control): (links: readonly Link[]) => void {
   };
 }
 
-function hookPods(
-  { hooks }: ReconcilerParts,
+function allLinks(
+  { trunk, uplinks }: ReconcilerParts,
+  current: readonly Uplink[],
   pods: readonly LinkedPod[],
-  hooked: Map<string, number>,
-  pass: Pass,
-): void {
-  for (const { link } of pods) {
-    if (hooked.get(link.name) === link.ifindex) continue;
-    attempt(pass, `link ${link.name}`, () => {
-      hooks.attachPod(link);
-      hooked.set(link.name, link.ifindex);
-    });
-  }
-}
-
-function allLinks({ trunk, uplinks }: ReconcilerParts, pods: readonly LinkedPod[]): Link[] {
+): Link[] {
   const host: Link = {
     kind: 'host',
     name: trunk.host.name,
@@ -225,29 +263,18 @@ function allLinks({ trunk, uplinks }: ReconcilerParts, pods: readonly LinkedPod[
     ownMac: parseMac(trunk.host.mac),
     mtu: trunk.mtu,
   };
-  const up = uplinks.map(({ uplink, ioPort }): Link => {
-    const { name, ifindex, mac, mtu } = uplink;
+  const up = uplinks.map(({ uplink, ioPort }, i): Link => {
+    const { name, ifindex, mac, mtu } = current[i] ?? uplink;
     const base = { kind: 'uplink', name, ifindex, mtu, ownMac: parseMac(mac) } as const;
     return ioPort === undefined ? base : { ...base, ioPort };
   });
-  const pod = pods.map(({ wish, link }): Link => {
-    const { name, ifindex, mtu, ownMac, podMac } = link;
-    return {
-      kind: 'pod',
-      name,
-      pod: wish.pod,
-      ifindex,
-      mtu,
-      ownMac: parseMac(ownMac),
-      mac: parseMac(podMac),
-    };
-  });
-  return [host, ...up, ...pod];
+  return [host, ...up, ...pods.map(linkRowOf)];
 }
 
 function nameLinks(
   { trunk, uplinks, control }: ReconcilerParts,
   pods: readonly LinkedPod[],
+  tunnels: readonly TunnelLink[],
 ): NamedLink[] {
   const { name, ifindex } = trunk.host;
   return [
@@ -255,9 +282,11 @@ function nameLinks(
     ...uplinks.map(({ uplink }): NamedLink => {
       return { kind: 'uplink', name: uplink.name, ifindex: uplink.ifindex, addresses: [] };
     }),
-    ...pods.map(({ wish, link }): NamedLink => {
-      const { pod, addresses } = wish;
-      return { kind: 'pod', name: link.name, ifindex: link.ifindex, pod, addresses };
+    ...tunnels.map(({ name, ifindex }): NamedLink => {
+      return { kind: 'uplink', name, ifindex, addresses: [] };
+    }),
+    ...pods.map(({ shown, addresses, link }): NamedLink => {
+      return { kind: 'pod', name: link.name, ifindex: link.ifindex, pod: shown, addresses };
     }),
   ];
 }
@@ -267,13 +296,16 @@ const NO_ADDRESSES: readonly Address[] = [];
 /** The kernel's own routes: other nodes' pods, and services at the trunk. */
 function setRoutes(
   { net, control, trunk, config }: ReconcilerParts,
-  steps: { readonly nodeRoutes: Step; readonly serviceRoutes: Step },
+  overlay: Overlay,
+  steps: Readonly<Record<'nodeRoutes' | 'tunnelPeers' | 'serviceRoutes', Step>>,
   pass: Pass,
 ): void {
-  const peers = control.peers();
-  steps.nodeRoutes.run(pass, [peers], () => {
-    setNodeRoutes(net, peers.flatMap(routesOf));
+  const inputs = [control.peers(), control.nodeAddresses(), control.ownNode(), overlay.revision()];
+  // In this order: a route takes the place of the other kind's, which is then not there to delete.
+  steps.nodeRoutes.run(pass, inputs, () => {
+    setNodeRoutes(net, control.peerWays().flatMap(routesOf), overlay.devices());
   });
+  steps.tunnelPeers.run(pass, inputs, overlay.setPeers);
   const ranges = config.serviceCIDRs;
   const own = ranges.length > 0 ? NO_ADDRESSES : control.serviceAddresses();
   const outer = control.externalAddresses();
@@ -285,10 +317,10 @@ function setRoutes(
   });
 }
 
-function routesOf(peer: Peer): NodeRoute[] {
-  return peer.podCIDRs.flatMap((cidr) => {
-    const via = peer.addresses.find(({ family }) => family === cidr.family);
-    return via ? [{ podCidr: formatCidr(cidr), via: formatAddress(via) }] : [];
+function routesOf({ ways }: PeerWays): NodeRoute[] {
+  return ways.flatMap((way) => {
+    const via = way.by === 'direct' ? way.via : undefined;
+    return via ? [{ podCidr: formatCidr(way.cidr), via: formatAddress(via) }] : [];
   });
 }
 
@@ -317,41 +349,46 @@ function addressOf(addresses: readonly Address[], family: 4 | 6): Uint8Array | u
 
 function steerSpeakers({ steering }: ReconcilerParts, pods: readonly LinkedPod[]): void {
   steering.setSpeakers(
-    pods.map(({ wish, link }) => ({
+    pods.map(({ addresses, link, isShaped }) => ({
       ifindex: link.ifindex,
-      ipv4: addressOf(wish.addresses, 4),
-      ipv6: addressOf(wish.addresses, 6),
+      isShaped,
+      ipv4: addressOf(addresses, 4),
+      ipv6: addressOf(addresses, 6),
+      mac: parseMac(link.podMac),
     })),
   );
 }
 
 /** The map of what is ours: by its changes, or all of it when it is not known to be right. */
-function createOursStep({ control, steering }: ReconcilerParts): (pass: Pass) => void {
+function createOursStep(parts: ReconcilerParts): (pass: Pass) => void {
+  const { control, steering } = parts;
   let isRight = false;
+  let peers: readonly Peer[] | undefined;
   return (pass) => {
     const change = control.oursChange();
-    const isWhole = pass.isFull || !isRight;
+    const isWhole = pass.isFull || !isRight || peers !== control.peers();
     isRight = false;
     attempt(pass, 'steering', () => {
-      if (isWhole) steering.setOurs(control.ours().values());
+      peers = control.peers();
+      if (isWhole) steering.setOurs([...control.ours().values(), ...tunnelKeys(parts, peers)]);
       else steering.changeOurs(change);
       isRight = true;
     });
   };
 }
 
-/** Remove the links of pods that are gone. */
-function dropStale(
-  { net, hooks, log }: ReconcilerParts,
-  wishes: readonly PodLinkWish[],
-  hooked: Map<string, number>,
-): void {
-  const wanted = new Set(wishes.map((wish) => podLinkName(podKeyOf(wish))));
-  for (const { name } of listPodLinks(net)) {
-    if (wanted.has(name)) continue;
-    hooks.detachPod(name);
-    removePodLink(net, name);
-    hooked.delete(name);
-    log.info({ link: name }, 'link of a pod that is gone removed');
-  }
+/** Whose tunnel packets are taken, and which are to this node at all. */
+function tunnelKeys(
+  { config, net }: Pick<ReconcilerParts, 'config' | 'net'>,
+  peers: readonly Peer[],
+): Uint8Array[] {
+  if (!mayTunnel(config)) return [];
+  const { port } = config.overlay;
+  const sources = peers.flatMap(({ tunnelSources }) => tunnelSources);
+  // Whatever address of this host a tunnel packet is to, the tunnel takes it.
+  const here = new Set(listAddresses(net.rtnl).map(({ address }) => address));
+  return [
+    ...sources.map((address) => tunnelPeerKey(address, port)),
+    ...[...here].map((address) => tunnelHereKey(parseAddress(address), port)),
+  ];
 }

@@ -3,6 +3,8 @@
 export interface Schedule {
   /** Something changed. */
   request: () => void;
+  /** Somebody waits. Settles after a run that began after this call, or with the schedule's end. */
+  now: () => Promise<void>;
   /** No further runs; settles when the last one is over. */
   stop(): Promise<void>;
 }
@@ -29,6 +31,8 @@ export function createSchedule(
   let isWanted = false;
   let isOver = false;
   let endedMs = -Infinity;
+  /** Those who wait for the next run to be over. */
+  let waiting: (() => void)[] = [];
 
   /** Milliseconds to the next run, now that one is wanted. */
   const soon = (): number =>
@@ -39,6 +43,8 @@ export function createSchedule(
   };
   let resyncAtMs = 0;
   const run = (): void => {
+    const served = waiting;
+    waiting = [];
     isWanted = false;
     timer = undefined;
     // Also where something changes all the time.
@@ -47,7 +53,9 @@ export function createSchedule(
     running = work(cause).finally(() => {
       running = undefined;
       endedMs = performance.now();
-      arm(isWanted ? soon() : Math.max(0, resyncAtMs - performance.now()));
+      if (waiting.length > 0) arm(0);
+      else arm(isWanted ? soon() : Math.max(0, resyncAtMs - performance.now()));
+      for (const done of served) done();
     });
   };
   return {
@@ -56,10 +64,21 @@ export function createSchedule(
       isWanted = true;
       if (!running) arm(soon());
     },
+    now: () =>
+      new Promise((done) => {
+        if (isOver) {
+          done();
+          return;
+        }
+        waiting.push(done);
+        // Those who come in the same turn share a run.
+        if (!running && waiting.length === 1) arm(0);
+      }),
     stop: async () => {
       isOver = true;
       clearTimeout(timer);
       await running;
+      for (const done of waiting) done();
     },
   };
 }

@@ -12,10 +12,11 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Control } from '../compile/control.js';
 import type { Explanation } from '../compile/explain.js';
-import type { SluiceConfig } from '../config.js';
+import type { SluiceConfig } from '../config/config.js';
 import type { Lane } from '../core/lane-client.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
+import type { OverlayStatus } from './publish.js';
 import type { Outcome } from './reconcile.js';
 
 export const STATUS_FILE = 'status.json';
@@ -30,6 +31,7 @@ export interface AgentStatus {
   /** An earlier agent's flow table was taken over. */
   readonly adopted: boolean;
   readonly pods: number;
+  readonly overlay: OverlayStatus;
   readonly control: Explanation;
   readonly problems: readonly string[];
 }
@@ -76,9 +78,10 @@ export interface StatusParts {
   readonly lane: Pick<Lane, 'ports' | 'adopted'>;
   readonly control: Control;
   readonly log: Log;
+  readonly overlay: () => OverlayStatus;
 }
 
-export function createStatusFile({ config, lane, control, log }: StatusParts): StatusFile {
+export function createStatusFile({ config, lane, control, log, overlay }: StatusParts): StatusFile {
   mkdirSync(config.stateDir, { recursive: true, mode: 0o755 });
   const file = join(config.stateDir, STATUS_FILE);
   const since = new Date().toISOString();
@@ -94,7 +97,8 @@ export function createStatusFile({ config, lane, control, log }: StatusParts): S
     if (latest === undefined) return;
     const { pods, problems } = latest;
     latest = undefined;
-    const head = { pid: process.pid, nodeName, since, offload, ports, adopted, pods, problems };
+    const life = { pid: process.pid, nodeName, since, offload, ports, adopted };
+    const head = { ...life, pods, overlay: overlay(), problems };
     const startMs = performance.now();
     const pause = async (): Promise<void> => {
       // At the end nothing else is to be done.

@@ -4,16 +4,23 @@
  */
 import { parseCidr } from '../addr.js';
 import type { Address, Cidr } from '../addr.js';
+import type { AttachmentRecord } from '../model/attachments.js';
 import type { Cluster, DirtyKey } from '../model/cluster.js';
 import type { Algorithm } from '../model/exposure.js';
 import { namedKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
 import type { NodeRecord } from '../model/nodes.js';
+import type { PodRecord } from '../model/pods.js';
 import type { Presence } from './departures.js';
 import { createDesired } from './desired.js';
-import type { Link, PodLink, UplinkLink } from './links.js';
+import type { Link, PodLink, TunnelLink, UplinkLink } from './links.js';
+import { hostPortPresence, hostPortRows, hostPortsOf, usesLocalhost } from './host-ports.js';
 import { selectNodePorts } from './node-ports.js';
 import type { NodeAddresses, NodePortEntry } from './node-ports.js';
+import { NO_OUTSIDE } from './outside.js';
+import type { Outside } from './outside.js';
+import { PLAIN_OVERLAY, waysTo } from './overlay.js';
+import type { OverlayView, PeerWay } from './overlay.js';
 import type { PolicyOptions } from './policy.js';
 import { compilePeer, compilePod, compileSelf } from './routes.js';
 import type { Neighbours } from './routes.js';
@@ -30,6 +37,7 @@ export interface Surroundings {
   /** All addresses that interfaces of this node have. */
   readonly localAddresses: readonly Address[];
   readonly neighbours: Neighbours;
+  readonly overlay: OverlayView;
   readonly policy: PolicyOptions;
   /** Service ranges; what is not allocated there is dropped. */
   readonly serviceCIDRs: readonly Cidr[];
@@ -37,6 +45,7 @@ export interface Surroundings {
   readonly allowedExternalIPs: readonly Cidr[];
   /** Of Services that do not name one. */
   readonly algorithm: Algorithm;
+  readonly outside: Outside;
 }
 
 /** A node that knows nothing of itself, and behaves as kube-proxy does with pods told by links. */
@@ -45,11 +54,13 @@ export const BARE_SURROUNDINGS: Surroundings = {
   nodeAddresses: [],
   localAddresses: [],
   neighbours: new Map(),
+  overlay: PLAIN_OVERLAY,
   policy: { pods: { by: 'link' }, masqueradeAll: false, resetRemoved: false, hostAliases: [] },
   serviceCIDRs: [],
   nodePortAddresses: [],
   allowedExternalIPs: [parseCidr('0.0.0.0/0'), parseCidr('::/0')],
   algorithm: 'random',
+  outside: NO_OUTSIDE,
 };
 
 /** What one object comes to. */
@@ -57,11 +68,13 @@ export interface Compiled {
   readonly rows: Rows;
   /** Endpoints whose flows stay, by the key of the service row. */
   readonly presences: ReadonlyMap<RowKey, Presence>;
+  /** What cannot be had, a sentence each. */
+  readonly problems: readonly string[];
 }
 
-const NOTHING: Compiled = { rows: new Map(), presences: new Map() };
+const NOTHING: Compiled = { rows: new Map(), presences: new Map(), problems: [] };
 
-const plain = (rows: Rows): Compiled => ({ rows, presences: NOTHING.presences });
+const plain = (rows: Rows): Compiled => ({ ...NOTHING, rows });
 
 function ownNode({ nodes, place }: Cluster): NodeRecord | undefined {
   return nodes.get(namedKey(undefined, place.nodeName));
@@ -85,6 +98,7 @@ export function serviceScope(cluster: Cluster, around: Surroundings): ServiceSco
   return {
     place: cluster.place,
     nodeAddresses: addresses.own,
+    globalAddresses: selectNodePorts(['all'], addresses),
     nodePorts: selectNodePorts(around.nodePortAddresses, addresses),
     allowedExternalIPs: around.allowedExternalIPs,
     algorithm: around.algorithm,
@@ -97,6 +111,21 @@ export function uplinkOf({ links }: Surroundings): UplinkLink | undefined {
   return links.find((link): link is UplinkLink => link.kind === 'uplink');
 }
 
+/** Devices that put packets into others. */
+export function tunnelsOf({ links }: Surroundings): readonly TunnelLink[] {
+  return links.filter((link): link is TunnelLink => link.kind === 'tunnel');
+}
+
+/** How the pods of another node are reached. */
+export function peerWays(
+  cluster: Cluster,
+  around: Surroundings,
+  node: NodeRecord,
+): readonly PeerWay[] {
+  const families = new Set(ownAddresses(cluster, around).map(({ family }) => family));
+  return waysTo(node, families, around.overlay);
+}
+
 function compileNode(cluster: Cluster, around: Surroundings, key: ObjectKey): Rows {
   const { policy, serviceCIDRs, nodePortAddresses, neighbours } = around;
   if (key === namedKey(undefined, cluster.place.nodeName)) {
@@ -106,20 +135,72 @@ function compileNode(cluster: Cluster, around: Surroundings, key: ObjectKey): Ro
       policy,
       podCIDRs: ownNode(cluster)?.podCIDRs ?? [],
       serviceCIDRs,
-      hasLocalhost: nodePortAddresses.includes('localhost'),
+      hasLocalhost:
+        nodePortAddresses.includes('localhost') ||
+        [...cluster.attachments.values()].some(usesLocalhost),
+      outside: around.outside,
+      clusterCIDRs: [...cluster.nodes.values()].flatMap(({ podCIDRs }) => podCIDRs),
     });
   }
   const node = cluster.nodes.get(key);
-  return node ? compilePeer(node, uplinkOf(around), neighbours) : NOTHING.rows;
+  if (node === undefined) return NOTHING.rows;
+  return compilePeer(node, peerWays(cluster, around, node), {
+    uplink: uplinkOf(around),
+    tunnels: tunnelsOf(around),
+    neighbours,
+  });
 }
 
-function compileLocalPod(cluster: Cluster, around: Surroundings, key: ObjectKey): Rows {
+/** A pod of this node: what a runtime has attached, or what an object says. */
+function localPod(cluster: Cluster, key: ObjectKey): AttachmentRecord | PodRecord | undefined {
+  const attached = cluster.attachments.get(key);
+  if (attached) return attached;
   const pod = cluster.pods.get(key);
-  if (pod?.nodeName !== cluster.place.nodeName) return NOTHING.rows;
+  return pod?.nodeName === cluster.place.nodeName ? pod : undefined;
+}
+
+function compileLocalPod(
+  cluster: Cluster,
+  around: Surroundings,
+  key: ObjectKey,
+  scope: ServiceScope,
+): Compiled {
+  const pod = localPod(cluster, key);
+  if (pod === undefined) return NOTHING;
   const link = around.links.find(
     (candidate): candidate is PodLink => candidate.kind === 'pod' && candidate.pod === key,
   );
-  return link ? compilePod(pod, link, around.policy.pods) : NOTHING.rows;
+  if (link === undefined) return NOTHING;
+  const isShaped = link.isShaped === true || ('isShaped' in pod && pod.isShaped);
+  const rows = compilePod(pod, { ...link, isShaped }, around.policy.pods);
+  return 'hostPorts' in pod ? withHostPorts(rows, pod, cluster, scope) : plain(rows);
+}
+
+/** Attachments in the order they came. */
+function* before({ attachments }: Cluster, key: ObjectKey): Generator<AttachmentRecord> {
+  for (const [other, record] of attachments) {
+    if (other === key) return;
+    yield record;
+  }
+}
+
+function withHostPorts(
+  rows: Rows,
+  record: AttachmentRecord,
+  cluster: Cluster,
+  scope: ServiceScope,
+): Compiled {
+  const { ports, problems } = hostPortsOf(record, before(cluster, record.key), scope);
+  if (ports.length === 0) return { ...plain(rows), problems };
+  const presences = ports.flatMap((port) => {
+    const presence = hostPortPresence(port, scope);
+    return presence ? [[port.key, presence] as const] : [];
+  });
+  return {
+    rows: new Map([...rows, ...ports.flatMap((port) => [...hostPortRows(port)])]),
+    presences: new Map(presences),
+    problems,
+  };
 }
 
 /**
@@ -138,10 +219,11 @@ export function compileKey(
   switch (dirty.slice(0, colon)) {
     case 'service': {
       const service = cluster.services.get(key);
-      return service ? compileService(service, cluster.slicesOf(key), scope) : NOTHING;
+      if (service === undefined) return NOTHING;
+      return { ...compileService(service, cluster.slicesOf(key), scope), problems: [] };
     }
     case 'pod':
-      return plain(compileLocalPod(cluster, around, key));
+      return compileLocalPod(cluster, around, key, scope);
     default:
       return plain(compileNode(cluster, around, key));
   }

@@ -2,35 +2,42 @@
  * The control plane as the agent sees it: events in, delta records out. Synchronous and
  * deterministic; the agent brings time, I/O and the lane.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Address, Cidr, Family } from '../addr.js';
+import type { AttachmentRecord } from '../model/attachments.js';
 import { createCluster } from '../model/cluster.js';
-import type { Cluster } from '../model/cluster.js';
+import type { Cluster, DirtyKey } from '../model/cluster.js';
 import type { Kind, SourceEvent } from '../model/events.js';
 import type { Algorithm } from '../model/exposure.js';
 import type { IgnoredPart } from '../model/ignored.js';
 import { byText, namedKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
 import type { NodeRecord } from '../model/nodes.js';
-import { BARE_SURROUNDINGS, compileKey, ownAddresses, serviceScope } from './compile.js';
+import { BARE_SURROUNDINGS, compileKey, ownAddresses, peerWays, serviceScope } from './compile.js';
 import type { Surroundings } from './compile.js';
 import { createDepartures } from './departures.js';
 import { createDesired } from './desired.js';
 import { createDirt } from './dirt.js';
+import { explainHostPorts } from './explain-host-ports.js';
 import { explainIgnored, explainService, explainServices } from './explain.js';
 import type { ExplainedService, Explanation } from './explain.js';
 import { isExternalIPAllowed } from './frontends.js';
-import type { Link } from './links.js';
+import type { Link, PodLink } from './links.js';
 import { healthChecksOf, withoutLocal } from './local-policy.js';
 import type { HealthCheck, WithoutLocal } from './local-policy.js';
 import type { NodePortEntry } from './node-ports.js';
 import { createOurs } from './ours.js';
 import type { OursChange } from './ours.js';
+import type { Outside } from './outside.js';
+import { tunnelSources } from './overlay.js';
+import type { OverlayView, PeerWay } from './overlay.js';
 import { createPlacement } from './placement.js';
 import type { PlacementCapacities } from './placement.js';
 import type { PolicyOptions } from './policy.js';
 import { acknowledge, flush } from './program.js';
 import type { Problem } from './program.js';
 import type { Neighbours } from './routes.js';
+import { rowKey } from './rows.js';
 import type { RowKey } from './rows.js';
 import { createTracker } from './tracker.js';
 
@@ -49,6 +56,7 @@ export interface ControlOptions {
   readonly allowedExternalIPs?: readonly Cidr[];
   /** Of Services that do not name one. */
   readonly algorithm?: Algorithm;
+  readonly overlay?: OverlayView;
 }
 
 /** A pod of this node. */
@@ -67,6 +75,14 @@ export interface Peer {
   readonly name: string;
   readonly addresses: readonly Address[];
   readonly podCIDRs: readonly Cidr[];
+  /** Addresses that tunnel packets of this node may come from. */
+  readonly tunnelSources: readonly Address[];
+}
+
+/** The ways to the pods of another node. */
+export interface PeerWays {
+  readonly name: string;
+  readonly ways: readonly PeerWay[];
 }
 
 /** Lists it gives are the same objects as long as nothing in them has changed. */
@@ -77,10 +93,16 @@ export interface Control {
    * @returns what cannot be used of the object, unless it was so before
    */
   apply(event: SourceEvent): readonly IgnoredPart[];
-  /** The links there are now, all of them; the first uplink leads to other nodes. */
+  /** The links there are now, but those of attachments; the first uplink leads to other nodes. */
   setLinks(links: readonly Link[]): void;
+  /** An interface a runtime had made, and its link. Again with the same key: in its place. */
+  attach(record: AttachmentRecord, link: PodLink): void;
+  /** It is gone, or about to go. */
+  detach(key: ObjectKey): void;
   /** All addresses that interfaces of this node have now. */
   setLocalAddresses(addresses: readonly Address[]): void;
+  /** What is outside the cluster, and how pods go there. */
+  setOutside(outside: Outside): void;
   /** MAC addresses of neighbours behind the uplinks, by the text of their addresses. */
   setNeighbours(neighbours: Neighbours): void;
   /** Pods that are to have a link, in the order of their names. */
@@ -88,6 +110,10 @@ export interface Control {
   /** All pods of this node, with a namespace of their own or not. */
   localPods(): readonly LocalPod[];
   peers(): readonly Peer[];
+  /** How each of their pod ranges is reached; of each node whose ranges are reached at all. */
+  peerWays(): readonly PeerWays[];
+  /** What of the overlay only the kernel knows. */
+  setOverlay(found: Pick<OverlayView, 'onLink' | 'pathMtus'>): void;
   /** This node's own addresses, the preferred one of each family first. */
   nodeAddresses(): readonly Address[];
   /** Every ClusterIP, whatever its port: what the host has to route at the trunk. */
@@ -97,6 +123,8 @@ export interface Control {
    * ask the wire for addresses that it is meant to answer for.
    */
   externalAddresses(): readonly Address[];
+  /** Flows of an earlier agent's may name links that are gone: the next flush looks for them. */
+  forgetStrays(): void;
   /** Delta records that make the tables what they should be; empty when they are. */
   flush(): Uint8Array;
   /** The batch flushed last, back from the core with its result words. @returns what failed */
@@ -160,7 +188,12 @@ function wishes(cluster: Cluster): PodLinkWish[] {
 function peersOf(cluster: Cluster): Peer[] {
   return [...cluster.nodes.values()]
     .filter(({ name }) => name !== cluster.place.nodeName)
-    .map(({ name, internalIPs, podCIDRs }) => ({ name, addresses: internalIPs, podCIDRs }))
+    .map((node) => ({
+      name: node.name,
+      addresses: node.internalIPs,
+      podCIDRs: node.podCIDRs,
+      tunnelSources: tunnelSources(node),
+    }))
     .sort((a, b) => byText(a.name, b.name));
 }
 
@@ -180,21 +213,31 @@ export function createControl(options: ControlOptions): Control {
   const departures = createDepartures();
   const dirt = createDirt(cluster);
   let around = surroundingsOf(options);
+  let ownLinks: readonly Link[] = [];
+  const attachedLinks = new Map<ObjectKey, PodLink>();
   let isSynced = false;
+  let hasStrays = false;
   let problems: readonly Problem[] = [];
   let targets: readonly RowKey[] = [];
+  const unfulfilled = new Map<DirtyKey, readonly string[]>();
 
   const surround = (next: Surroundings): void => {
     dirt.surrounded(around, next);
     around = next;
   };
 
+  const surroundLinks = (): void => {
+    surround({ ...around, links: [...ownLinks, ...attachedLinks.values()] });
+  };
+
   const compileDirty = (): void => {
     const scope = serviceScope(cluster, around);
     for (const key of dirt.take(scope)) {
-      const { rows, presences } = compileKey(cluster, around, key, scope);
+      const { rows, presences, problems: lost } = compileKey(cluster, around, key, scope);
+      if (lost.length > 0) unfulfilled.set(key, lost);
+      else unfulfilled.delete(key);
       const changed = desired.replace(key, rows);
-      for (const rowKey of changed) tracker.want(rowKey, desired.get(rowKey));
+      for (const row of changed) tracker.want(row, desired.get(row));
       departures.note(key, presences);
     }
   };
@@ -219,10 +262,24 @@ export function createControl(options: ControlOptions): Control {
       return ignored;
     },
     setLinks: (links) => {
-      surround({ ...around, links });
+      ownLinks = links;
+      surroundLinks();
+    },
+    attach: (record, link) => {
+      attachedLinks.set(record.key, link);
+      dirt.add(cluster.setAttachment(record.key, record));
+      surroundLinks();
+    },
+    detach: (key) => {
+      attachedLinks.delete(key);
+      dirt.add(cluster.setAttachment(key, undefined));
+      surroundLinks();
     },
     setLocalAddresses: (localAddresses) => {
       surround({ ...around, localAddresses });
+    },
+    setOutside: (outside) => {
+      surround({ ...around, outside });
     },
     setNeighbours: (neighbours) => {
       surround({ ...around, neighbours });
@@ -230,6 +287,16 @@ export function createControl(options: ControlOptions): Control {
     podLinks: revisions.once('Pod', () => wishes(cluster)),
     localPods: revisions.once('Pod', () => podsHere(cluster)),
     peers: revisions.once('Node', () => peersOf(cluster)),
+    peerWays: () =>
+      [...cluster.nodes.values()]
+        .filter(({ name }) => name !== options.nodeName)
+        .map((node) => ({ name: node.name, ways: peerWays(cluster, around, node) }))
+        .filter(({ ways }) => ways.length > 0)
+        .sort((a, b) => byText(a.name, b.name)),
+    setOverlay: (found) => {
+      const overlay = { ...around.overlay, ...found };
+      if (!isDeepStrictEqual(overlay, around.overlay)) surround({ ...around, overlay });
+    },
     nodeAddresses: revisions.once('Node', () => ownAddresses(cluster, around)),
     serviceAddresses: revisions.once('Service', () =>
       [...cluster.services.values()].flatMap(({ clusterIPs }) => clusterIPs),
@@ -240,11 +307,22 @@ export function createControl(options: ControlOptions): Control {
         ...loadBalancerIPs,
       ]),
     ),
+    forgetStrays: () => {
+      hasStrays = true;
+    },
     flush: () => {
       if (!isSynced) return new Uint8Array(0);
       compileDirty();
-      const flushed = flush(tracker, placement, departures);
-      ({ problems, targets } = flushed);
+      const flushed = flush(tracker, placement, departures, hasStrays);
+      hasStrays = false;
+      const lost = [...unfulfilled].flatMap(([key, reasons]) =>
+        reasons.map((reason) => ({
+          key: rowKey('attachment', key.slice(key.indexOf(':') + 1)),
+          reason,
+        })),
+      );
+      problems = [...flushed.problems, ...lost];
+      ({ targets } = flushed);
       return flushed.records;
     },
     acknowledge: (batch) => acknowledge(batch, targets, tracker, placement),
@@ -258,7 +336,9 @@ export function createControl(options: ControlOptions): Control {
     used: placement.used,
     explain: () => {
       const scope = serviceScope(cluster, around);
-      return { ...explainRest(), services: explainServices(cluster, placement, scope) };
+      const services = explainServices(cluster, placement, scope);
+      const hostPorts = explainHostPorts(cluster, placement, scope);
+      return { ...explainRest(), services: [...services, ...hostPorts] };
     },
     explainBySteps: function* () {
       const scope = serviceScope(cluster, around);
@@ -266,6 +346,7 @@ export function createControl(options: ControlOptions): Control {
         const service = cluster.services.get(key);
         if (service) yield explainService(service, cluster, placement, scope);
       }
+      yield explainHostPorts(cluster, placement, scope);
       return explainRest();
     },
   };

@@ -10,6 +10,8 @@
  *
  * TCP, only on demand: an endpoint stays while a slice names it.
  *
+ * A host port ends with its pod, and its flows end with it: the port may have been given away.
+ *
  * Spec  kube-proxy, pkg/proxy/conntrack/cleanup.go
  */
 import type { Protocol } from '../model/services.js';
@@ -23,6 +25,8 @@ export interface Presence {
   readonly service: number;
   readonly protocol: 'TCP' | 'UDP';
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** When it is gone its flows are, too: it has one endpoint, which does not come back. */
+  readonly endsAtOnce?: boolean;
 }
 
 /** Flows to forget: the argument of a PURGE record. */
@@ -64,16 +68,6 @@ export function createDepartures(): Departures {
   const gone = new Map<RowKey, Presence>();
   const owed = new Map<RowKey, Map<string, Purge>>();
 
-  const forget = (key: RowKey): void => {
-    const presence = known.get(key);
-    known.delete(key);
-    owed.delete(key);
-    if (presence?.protocol !== 'UDP') return;
-    gone.set(key, presence);
-    const [oldest] = gone.keys();
-    if (gone.size > GONE_MAX && oldest !== undefined) gone.delete(oldest);
-  };
-
   const owe = (key: RowKey, before: Presence | undefined, now: Presence): void => {
     const purges = owed.get(key) ?? new Map<string, Purge>();
     for (const [name, endpoint] of before?.endpoints ?? []) {
@@ -85,6 +79,20 @@ export function createDepartures(): Departures {
     for (const name of now.endpoints.keys()) purges.delete(name);
     if (purges.size > 0) owed.set(key, purges);
     else owed.delete(key);
+  };
+
+  const forget = (key: RowKey): void => {
+    const presence = known.get(key);
+    known.delete(key);
+    owed.delete(key);
+    if (presence?.endsAtOnce === true) {
+      owe(key, presence, { ...presence, endpoints: new Map() });
+      return;
+    }
+    if (presence?.protocol !== 'UDP') return;
+    gone.set(key, presence);
+    const [oldest] = gone.keys();
+    if (gone.size > GONE_MAX && oldest !== undefined) gone.delete(oldest);
   };
 
   const see = (key: RowKey, presence: Presence): void => {

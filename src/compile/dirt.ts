@@ -8,7 +8,7 @@ import type { Address } from '../addr.js';
 import type { Cluster, DirtyKey } from '../model/cluster.js';
 import { namedKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
-import { uplinkOf } from './compile.js';
+import { tunnelsOf, uplinkOf } from './compile.js';
 import type { Surroundings } from './compile.js';
 import type { Link } from './links.js';
 import type { Neighbours } from './routes.js';
@@ -42,15 +42,16 @@ function texts(addresses: readonly Address[]): string {
   return addresses.map(formatAddress).join();
 }
 
-/** What Services with node ports or source ranges stand on. */
-function standingOf({ nodePorts, nodeAddresses }: ServiceScope): string {
-  return `${texts(nodePorts)} ${texts(nodeAddresses)}`;
+/** What Services with node ports or source ranges stand on, and host ports. */
+function standingOf({ nodePorts, nodeAddresses, globalAddresses }: ServiceScope): string {
+  return [nodePorts, nodeAddresses, globalAddresses].map(texts).join(' ');
 }
 
 export function createDirt(cluster: Cluster): Dirt {
   const own = namedKey(undefined, cluster.place.nodeName);
   const dirty = new Set<DirtyKey>([`node:${own}`]);
   let standing = '';
+  let ownFamilies = '';
 
   const add = (keys: Iterable<DirtyKey>): void => {
     for (const key of keys) dirty.add(key);
@@ -79,20 +80,33 @@ export function createDirt(cluster: Cluster): Dirt {
       )
       .map(({ key }) => `service:${key}` as const);
 
+  const hostPorts = (): DirtyKey[] =>
+    [...cluster.attachments.values()]
+      .filter((attachment) => attachment.hostPorts.length > 0)
+      .map(({ key }) => `pod:${key}` as const);
+
   return {
     add,
     surrounded: (before, after) => {
       add(changedPods(before.links, after.links));
       const isSame =
         isDeepStrictEqual(withoutPods(before), withoutPods(after)) &&
-        texts(before.localAddresses) === texts(after.localAddresses);
+        texts(before.localAddresses) === texts(after.localAddresses) &&
+        (before.outside === after.outside || isDeepStrictEqual(before.outside, after.outside));
       if (!isSame) dirty.add(`node:${own}`);
-      if (!isDeepStrictEqual(uplinkOf(before), uplinkOf(after))) add(peers(() => true));
+      const isOutwardSame =
+        isDeepStrictEqual(uplinkOf(before), uplinkOf(after)) &&
+        isDeepStrictEqual(tunnelsOf(before), tunnelsOf(after)) &&
+        isDeepStrictEqual(before.overlay, after.overlay);
+      if (!isOutwardSame) add(peers(() => true));
       neighboursChanged(before.neighbours, after.neighbours);
     },
     take: (scope) => {
+      const families = scope.nodeAddresses.map(({ family }) => family).join();
+      if (families !== ownFamilies) add(peers(() => true));
+      ownFamilies = families;
       const now = standingOf(scope);
-      if (now !== standing) add(exposedServices());
+      if (now !== standing) add([...exposedServices(), ...hostPorts()]);
       standing = now;
       const taken = [...dirty];
       dirty.clear();

@@ -6,6 +6,8 @@ import {
   LINK_ADDR6_OFF,
   LINK_FLAGS_OFF,
   LINK_F_POD,
+  LINK_F_TUNNEL,
+  LINK_F_SHAPED,
   LINK_KEY_OFF,
   LINK_KIND_OFF,
   LINK_MAC_OFF,
@@ -16,7 +18,7 @@ import {
   LinkKind,
   TableId,
 } from '../../assembly/abi.js';
-import type { Address } from '../addr.js';
+import type { Address, Family } from '../addr.js';
 import type { ObjectKey } from '../model/keys.js';
 import type { PodDetection } from './policy.js';
 import { rowKey } from './rows.js';
@@ -39,6 +41,8 @@ export interface PodLink extends LinkFacts {
   readonly pod: ObjectKey;
   /** The pod's own interface. */
   readonly mac: Uint8Array;
+  /** A queueing discipline on our end holds back what goes to the pod. */
+  readonly isShaped?: boolean;
 }
 
 /** The host's stack, behind the host side of the trunk. */
@@ -51,12 +55,23 @@ export interface UplinkLink extends LinkFacts {
   readonly name: string;
 }
 
-export type Link = PodLink | HostLink | UplinkLink;
+/** A device that puts packets into others, for other nodes. */
+export interface TunnelLink extends LinkFacts {
+  readonly kind: 'tunnel';
+  readonly name: string;
+  /** Of the packets around. */
+  readonly family: Family;
+  /** What this node is called beyond it, at most one a family. */
+  readonly addresses: readonly Address[];
+}
+
+export type Link = PodLink | HostLink | UplinkLink | TunnelLink;
 
 const KIND: Readonly<Record<Link['kind'], LinkKind>> = {
   pod: LinkKind.POD,
   host: LinkKind.HOST,
   uplink: LinkKind.UPLINK,
+  tunnel: LinkKind.UPLINK,
 };
 
 const IPV4_IN_MAPPED_OFF = 12;
@@ -79,7 +94,7 @@ function isPods({ kind, name }: Link, detection: PodDetection): boolean {
   }
 }
 
-/** @param addresses  the only sources the far end may use; none for host and uplinks */
+/** @param addresses  the only sources the far end may use, of a tunnel ours; else none */
 export function linkRow(
   link: Link,
   addresses: readonly Address[],
@@ -96,7 +111,9 @@ export function linkRow(
     else bytes.set(address, LINK_ADDR6_OFF);
   }
   if (link.kind === 'pod') bytes.set(link.mac, LINK_MAC_OFF);
-  if (isPods(link, detection)) view.setUint8(LINK_FLAGS_OFF, LINK_F_POD);
+  const isShaped = link.kind === 'pod' && link.isShaped === true;
+  const flags = (isPods(link, detection) ? LINK_F_POD : 0) | (isShaped ? LINK_F_SHAPED : 0);
+  view.setUint8(LINK_FLAGS_OFF, flags | (link.kind === 'tunnel' ? LINK_F_TUNNEL : 0));
   bytes.set(link.ownMac, LINK_OWN_MAC_OFF);
   return { table: TableId.LINK, bytes };
 }

@@ -1,10 +1,12 @@
 /**
  * From differences to delta records, in an order that is right at every record.
  *
- *   NODE, POLICY, stale ROUTEs out, LINKs, ROUTEs  a route never points at another pod's link
+ *   NODE, POLICY, EXEMPT, TAKEN_PORTS              what masquerading stands on
+ *   stale ROUTEs out, LINKs, ROUTEs                a route never points at another pod's link
  *   BACKENDs, SETs, RANGEs, MAGLEV, SERVICEs, FRONTENDs  nothing points at what is not there yet
  *   FRONTENDs out, SERVICEs out, BACKENDs out, LINKs out
  *   PURGEs                           flows of backends that nothing names any more
+ *   STRAYS                           flows of links that are gone; once, after a start
  *
  * A changed set is written at a fresh range with a fresh Maglev table; the SERVICE row then
  * switches over, and the old ranges are retired. What does not fit stays as it was, is reported,
@@ -100,10 +102,13 @@ function deleteKeyed(run: Run, [key, row]: Entry): void {
 }
 
 function putNode(run: Run, [key, row]: Entry<PlainRow>): void {
-  if (row.table === TableId.NODE) run.writer.putNode(row.bytes);
-  else run.writer.putPolicy(row.bytes);
+  const { writer, tracker } = run;
+  if (row.table === TableId.NODE) writer.putNode(row.bytes);
+  else if (row.table === TableId.EXEMPT) writer.putExempt(row.bytes);
+  else if (row.table === TableId.TAKEN_PORTS) writer.putTakenPorts(row.bytes);
+  else writer.putPolicy(row.bytes);
   target(run, key);
-  run.tracker.wrote(key, row);
+  tracker.wrote(key, row);
 }
 
 function putBackend(run: Run, [key, row]: Entry<PlainRow>): void {
@@ -204,10 +209,14 @@ function deleteIndexed(run: Run, [key, row]: Entry): void {
   tracker.removed(key);
 }
 
+/** What there is one of, in CONTROL; always wanted, so that none is ever deleted. */
+const NODE_TABLES = [TableId.NODE, TableId.POLICY, TableId.EXEMPT, TableId.TAKEN_PORTS] as const;
+
 /** Where things are: this node, links, routes. Links go out last of all, see `flush`. */
 function writeTopology(run: Run, puts: Grouped, deletes: Grouped): void {
-  for (const entry of puts.of<PlainRow>(TableId.NODE)) putNode(run, entry);
-  for (const entry of puts.of<PlainRow>(TableId.POLICY)) putNode(run, entry);
+  for (const table of NODE_TABLES) {
+    for (const entry of puts.of<PlainRow>(table)) putNode(run, entry);
+  }
   for (const entry of deletes.of(TableId.ROUTE)) deleteKeyed(run, entry);
   for (const entry of puts.of<PlainRow>(TableId.LINK)) putKeyed(run, entry);
   for (const entry of puts.of<PlainRow>(TableId.ROUTE)) putKeyed(run, entry);
@@ -234,8 +243,17 @@ function purge(run: Run, departures: Departures): void {
   }
 }
 
-/** Records that turn the tables into what the tracker wants. */
-export function flush(tracker: Tracker, placement: Placement, departures: Departures): Flushed {
+/**
+ * Records that turn the tables into what the tracker wants.
+ *
+ * @param hasStrays  flows may name links that are gone without anybody having deleted them
+ */
+export function flush(
+  tracker: Tracker,
+  placement: Placement,
+  departures: Departures,
+  hasStrays = false,
+): Flushed {
   const writer = createDeltaWriter();
   const run: Run = { tracker, placement, writer, targets: [], problems: [] };
   placement.reclaim();
@@ -246,6 +264,7 @@ export function flush(tracker: Tracker, placement: Placement, departures: Depart
   writeServices(run, puts, deletes);
   for (const entry of deletes.of(TableId.LINK)) deleteKeyed(run, entry);
   purge(run, departures);
+  if (hasStrays) writer.purgeStrays();
   return { records: writer.take(), targets: run.targets, problems: run.problems };
 }
 

@@ -2,10 +2,12 @@
  * ROUTES and the NODE record: where an address is.
  *
  *   address of a pod behind a link       POD     its link, with both MACs
- *   pod range of another node            UPLINK  the first uplink, by way of the node's address
+ *   pod range of another node            UPLINK  the first uplink, by way of the node's address, or
+ *                                                a tunnel, with both MACs (overlay.ts)
  *   another node's own addresses         UPLINK  the first uplink
  *   the node's own addresses             HOST    and who speaks with them is the node
  *   service ranges                       NONE    what no frontend has taken goes nowhere
+ *   outside, by a route of the kernel    UPLINK  the uplink it names (outside.ts)
  *   everything else                      HOST    the kernel routes it
  */
 import {
@@ -14,9 +16,12 @@ import {
   ROUTE_ADDR_OFF,
   ROUTE_DST_MAC_OFF,
   ROUTE_FLAGS_OFF,
+  ROUTE_F_OUTSIDE,
   ROUTE_F_OWN,
   ROUTE_F_SERVICE,
+  ROUTE_F_TUNNEL,
   ROUTE_IFINDEX_OFF,
+  ROUTE_MTU_OFF,
   ROUTE_PREFIX_LEN_OFF,
   ROUTE_SIZE,
   ROUTE_SRC_MAC_OFF,
@@ -32,11 +37,13 @@ import {
 } from '../addr.js';
 import type { Address, Cidr } from '../addr.js';
 import type { NodeRecord } from '../model/nodes.js';
-import type { PodRecord } from '../model/pods.js';
 import { linkKey, linkRow } from './links.js';
-import type { Link, PodLink, UplinkLink } from './links.js';
+import type { Link, PodLink, TunnelLink, UplinkLink } from './links.js';
 import { LOOPBACK, isGlobal } from './node-ports.js';
 import type { NodeAddresses } from './node-ports.js';
+import { exemptRow, outsideRoutes, takenPortsRow } from './outside.js';
+import type { Outside } from './outside.js';
+import type { PeerWay, TunnelWay } from './overlay.js';
 import { policyRow } from './policy.js';
 import type { PodDetection, PolicyOptions } from './policy.js';
 import { rowKey } from './rows.js';
@@ -57,9 +64,11 @@ interface Way {
   readonly flags?: number;
   /** Of the next hop, and ours. */
   readonly macs?: readonly [Uint8Array, Uint8Array] | undefined;
+  /** Longest packet, where it is less than the link's. */
+  readonly mtu?: number | undefined;
 }
 
-function routeRow(cidr: Cidr, action: Action, { link, flags = 0, macs }: Way = {}): PlainRow {
+function routeRow(cidr: Cidr, action: Action, { link, flags = 0, macs, mtu }: Way = {}): PlainRow {
   const bytes = new Uint8Array(ROUTE_SIZE);
   const view = new DataView(bytes.buffer);
   view.setUint8(ROUTE_ACTION_OFF, action);
@@ -67,6 +76,7 @@ function routeRow(cidr: Cidr, action: Action, { link, flags = 0, macs }: Way = {
   bytes.set(cidr.bytes, ROUTE_ADDR_OFF);
   view.setUint32(ROUTE_PREFIX_LEN_OFF, mappedPrefixLen(cidr), true);
   view.setUint32(ROUTE_IFINDEX_OFF, link?.ifindex ?? 0, true);
+  view.setUint32(ROUTE_MTU_OFF, mtu ?? 0, true);
   if (macs) {
     bytes.set(macs[0], ROUTE_DST_MAC_OFF);
     bytes.set(macs[1], ROUTE_SRC_MAC_OFF);
@@ -75,7 +85,11 @@ function routeRow(cidr: Cidr, action: Action, { link, flags = 0, macs }: Way = {
 }
 
 /** A pod of this node: its link and a route to each of its addresses. */
-export function compilePod(pod: PodRecord, link: PodLink, detection: PodDetection): Rows {
+export function compilePod(
+  pod: { readonly addresses: readonly Address[] },
+  link: PodLink,
+  detection: PodDetection,
+): Rows {
   const row = linkRow(link, pod.addresses, detection);
   const rows = new Map<RowKey, Row>([[linkKey(link), row]]);
   for (const address of pod.addresses) {
@@ -86,29 +100,43 @@ export function compilePod(pod: PodRecord, link: PodLink, detection: PodDetectio
   return rows;
 }
 
-/**
- * Another node: its pods and its own addresses are out of the uplink. Without one the kernel's
- * routes have to do. Only an uplink with an I/O port has use for MACs.
- */
+/** What leads to other nodes. */
+export interface Outward {
+  /** Undefined: the kernel's routes have to do. */
+  readonly uplink: UplinkLink | undefined;
+  readonly tunnels: readonly TunnelLink[];
+  readonly neighbours: Neighbours;
+}
+
+/** Straight to a node. Only an uplink with an I/O port has use for MACs. */
+function wayBy(hop: Address | undefined, { uplink, neighbours }: Outward): Way | undefined {
+  if (uplink === undefined) return undefined;
+  const mac = hop && uplink.ioPort !== undefined ? neighbours.get(formatAddress(hop)) : undefined;
+  return { link: uplink, macs: mac && [mac, uplink.ownMac] };
+}
+
+function wayThrough({ family, mac, mtu }: TunnelWay, { tunnels }: Outward): Way | undefined {
+  const link = tunnels.find((tunnel) => tunnel.family === family);
+  if (link === undefined) return undefined;
+  const narrower = mtu !== undefined && mtu < link.mtu ? mtu : undefined;
+  return { link, flags: ROUTE_F_TUNNEL, macs: [mac, link.ownMac], mtu: narrower };
+}
+
+/** Another node: its pods by their ways, its own addresses always straight. */
 export function compilePeer(
-  { podCIDRs, internalIPs }: NodeRecord,
-  uplink: UplinkLink | undefined,
-  neighbours: Neighbours,
+  { internalIPs }: NodeRecord,
+  ways: readonly PeerWay[],
+  outward: Outward,
 ): Rows {
-  if (uplink === undefined) return new Map();
-  const wayBy = (hop: Address | undefined): Way => {
-    const mac = hop && uplink.ioPort !== undefined ? neighbours.get(formatAddress(hop)) : undefined;
-    return { link: uplink, macs: mac && [mac, uplink.ownMac] };
+  const rows = new Map<RowKey, Row>();
+  const put = (cidr: Cidr, way: Way | undefined): void => {
+    if (way) rows.set(routeKey(cidr), routeRow(cidr, Action.UPLINK, way));
   };
-  const pods = podCIDRs.map((cidr) => {
-    const hop = internalIPs.find(({ family }) => family === cidr.family);
-    return [cidr, wayBy(hop)] as const;
-  });
-  const own = internalIPs.map((address) => [hostCidr(address), wayBy(address)] as const);
-  const rows = [...pods, ...own].map(
-    ([cidr, way]) => [routeKey(cidr), routeRow(cidr, Action.UPLINK, way)] as const,
-  );
-  return new Map<RowKey, Row>(rows);
+  for (const way of ways) {
+    put(way.cidr, way.by === 'direct' ? wayBy(way.via, outward) : wayThrough(way, outward));
+  }
+  for (const address of internalIPs) put(hostCidr(address), wayBy(address, outward));
+  return rows;
 }
 
 /** The NODE record: the first address of each family, 0 when there is none. */
@@ -131,25 +159,45 @@ export interface Self {
   readonly serviceCIDRs: readonly Cidr[];
   /** Node ports are served on 127.0.0.1, so the host speaks from there. */
   readonly hasLocalhost: boolean;
+  readonly outside: Outside;
+  /** Ranges of pods, of all nodes. */
+  readonly clusterCIDRs: readonly Cidr[];
+}
+
+function clusterRanges({ clusterCIDRs, podCIDRs, serviceCIDRs }: Self): Cidr[] {
+  return [...clusterCIDRs, ...podCIDRs, ...serviceCIDRs];
 }
 
 /** This node. */
 export function compileSelf(self: Self): Rows {
   const { links, policy } = self;
   const { own, local } = self.addresses;
+  const beyond = links.flatMap((each) => (each.kind === 'tunnel' ? each.addresses : []));
   const rows = new Map<RowKey, Row>([
-    [rowKey('node', 'addresses'), nodeRow(own)],
+    // Of a family that the node has no address of, it may have one beyond its tunnels.
+    [rowKey('node', 'addresses'), nodeRow([...own, ...beyond])],
     [rowKey('node', 'policy'), policyRow(policy, self.podCIDRs)],
+    [rowKey('node', 'exempt'), exemptRow(self.outside)],
+    [rowKey('node', 'taken ports'), takenPortsRow(self.outside)],
   ]);
   const put = (cidr: Cidr, action: Action, way?: Way): void => {
     rows.set(routeKey(cidr), routeRow(cidr, action, way));
   };
-  for (const link of links) rows.set(linkKey(link), linkRow(link, [], policy.pods));
-  for (const cidr of EVERYTHING) put(cidr, Action.HOST);
+  for (const link of links) {
+    const speaking = link.kind === 'tunnel' ? link.addresses : [];
+    rows.set(linkKey(link), linkRow(link, speaking, policy.pods));
+  }
+  // An address of ours that no pod has is nowhere outside; other plugins' pods the kernel knows.
+  for (const cidr of [...EVERYTHING, ...self.podCIDRs]) put(cidr, Action.HOST);
+  for (const { cidr, uplink } of outsideRoutes(self.outside, clusterRanges(self))) {
+    const link = uplink === undefined ? undefined : links.find(({ ifindex }) => ifindex === uplink);
+    if (link === undefined) put(cidr, Action.HOST);
+    else put(cidr, Action.UPLINK, { link, flags: ROUTE_F_OUTSIDE });
+  }
   for (const cidr of self.serviceCIDRs) put(cidr, Action.NONE, { flags: ROUTE_F_SERVICE });
   // What the host answers comes by the trunk.
   const link = links.find(({ kind }) => kind === 'host');
-  const ours = [...own, ...local].filter(isGlobal).map(hostCidr);
+  const ours = [...own, ...local, ...beyond].filter(isGlobal).map(hostCidr);
   for (const cidr of self.hasLocalhost ? [...ours, LOOPBACK] : ours) {
     put(cidr, Action.HOST, { link, flags: ROUTE_F_OWN });
   }

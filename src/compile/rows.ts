@@ -12,6 +12,7 @@ import {
   FrontendKind,
   ROUTE_ACTION_OFF,
   ROUTE_FLAGS_OFF,
+  ROUTE_F_OUTSIDE,
   ROUTE_F_OWN,
   TableId,
 } from '../../assembly/abi.js';
@@ -23,7 +24,14 @@ export type RowKey = string & { readonly brand: 'RowKey' };
 
 /** A row that points at no other. */
 export interface PlainRow {
-  readonly table: TableId.LINK | TableId.ROUTE | TableId.BACKEND | TableId.NODE | TableId.POLICY;
+  readonly table:
+    | TableId.LINK
+    | TableId.ROUTE
+    | TableId.BACKEND
+    | TableId.NODE
+    | TableId.POLICY
+    | TableId.EXEMPT
+    | TableId.TAKEN_PORTS;
   readonly bytes: Uint8Array;
 }
 
@@ -119,8 +127,12 @@ export function rank({ table, bytes }: Row): number {
     return FRONTEND_RANK[kind];
   }
   if (table !== TableId.ROUTE) return 0;
-  if (((bytes[ROUTE_FLAGS_OFF] ?? 0) & ROUTE_F_OWN) !== 0) return 0;
-  return bytes[ROUTE_ACTION_OFF] === Action.POD ? 1 : 2;
+  const flags = bytes[ROUTE_FLAGS_OFF] ?? 0;
+  if ((flags & ROUTE_F_OWN) !== 0) return 0;
+  if (bytes[ROUTE_ACTION_OFF] === Action.POD) return 1;
+  // What only the kernel's own routes say.
+  const isKernels = bytes[ROUTE_ACTION_OFF] === Action.HOST || (flags & ROUTE_F_OUTSIDE) !== 0;
+  return isKernels ? 3 : 2;
 }
 
 /**

@@ -38,6 +38,8 @@ export interface ServiceScope extends FrontendScope {
   readonly place: Place;
   /** This node's own, the preferred one of each family first. */
   readonly nodeAddresses: readonly Address[];
+  /** Those and all others that its interfaces have and that mean it from elsewhere, too. */
+  readonly globalAddresses: readonly Address[];
   /** Of Services that do not name one. */
   readonly algorithm: Algorithm;
   /** TCP flows of endpoints that are gone are of interest, too. */

@@ -59,8 +59,14 @@ export interface DeltaWriter {
   putPolicy(policy: Uint8Array): void;
   /** Forget the flows that a service has with a backend. @param proto  IPPROTO_* */
   purge(service: number, backend: number, proto: number): void;
+  /** Forget the flows of links that are not there: when all that are have been put. */
+  purgeStrays(): void;
   /** @param addresses  32 bytes: IPv4 in mapped form, IPv6 */
   putNode(addresses: Uint8Array): void;
+  /** @param list  RANGE_SIZE bytes an entry; all of the list */
+  putExempt(list: Uint8Array): void;
+  /** @param bits  TAKEN_PORTS_BYTES */
+  putTakenPorts(bits: Uint8Array): void;
   /** Records written so far. */
   count(): number;
   /** The records; the writer is spent. */
@@ -129,9 +135,26 @@ export function createDeltaWriter(): DeltaWriter {
       view.setUint32(payload + 4, backend, true);
       view.setUint8(payload + 8, proto);
     },
+    purgeStrays: () => {
+      begin(Op.PUT, TableId.STRAYS, 0, 0);
+    },
     putNode: (addresses) => {
       const payload = begin(Op.PUT, TableId.NODE, 0, 0);
       bytes.set(addresses, payload);
+    },
+    putExempt: (list) => {
+      // One record at least: an empty list is a list.
+      for (let done = 0; done === 0 || done < list.length; done += RANGE_BATCH_BYTES) {
+        const part = list.subarray(done, done + RANGE_BATCH_BYTES);
+        const idx = done / RANGE_SIZE;
+        bytes.set(part, begin(Op.PUT, TableId.EXEMPT, idx, part.length / RANGE_SIZE));
+      }
+    },
+    putTakenPorts: (bits) => {
+      for (let done = 0; done < bits.length; done += DELTA_PAYLOAD_SIZE) {
+        const part = bits.subarray(done, done + DELTA_PAYLOAD_SIZE);
+        bytes.set(part, begin(Op.PUT, TableId.TAKEN_PORTS, done, part.length));
+      }
     },
     count: () => used / DELTA_SIZE,
     take: () => bytes.slice(0, used),

@@ -50,6 +50,8 @@ export interface LaneSpec {
   readonly pickSeed?: number | undefined;
   /** Host side of the trunk. */
   readonly trunkIfindex: number;
+  /** What tunnel packets are known by, where strangers' are to be dropped. */
+  readonly tunnel?: { readonly port: number; readonly vni: number } | undefined;
   readonly cpu?: number;
   /** eventfd that wakes the lane. */
   readonly wakeFd: number;

@@ -9,6 +9,8 @@ import {
   CONTROL_BYTES,
   CONTROL_FAIL_MODE_OFF,
   CONTROL_TRUNK_IFINDEX_OFF,
+  CONTROL_TUNNEL_PORT_OFF,
+  CONTROL_TUNNEL_VNI_OFF,
   COUNTERS_BASE,
   COUNTERS_BYTES,
   DELTA_SIZE,
@@ -131,6 +133,10 @@ function main(): void {
   const { offload, timeoutsMs, pickSeed } = spec;
   const adopted = core.start({ offload, timeoutsMs, pickSeed, nowMs: native.monotonicMs() });
   core.words.setUint32(CONTROL_BASE + CONTROL_TRUNK_IFINDEX_OFF, spec.trunkIfindex, true);
+  // In network order, the identifier in the first three bytes.
+  core.words.setUint32(CONTROL_BASE + CONTROL_TUNNEL_PORT_OFF, 0, true);
+  core.words.setUint16(CONTROL_BASE + CONTROL_TUNNEL_PORT_OFF, spec.tunnel?.port ?? 0, false);
+  core.words.setUint32(CONTROL_BASE + CONTROL_TUNNEL_VNI_OFF, (spec.tunnel?.vni ?? 0) << 8, false);
   const failMode = spec.failMode === 'open' ? FailMode.OPEN : FailMode.CLOSED;
   core.words.setUint32(CONTROL_BASE + CONTROL_FAIL_MODE_OFF, failMode, true);
   const ports = openPorts(core, spec.ports);

@@ -12,12 +12,13 @@ import {
   type NetlinkMessage,
   NLM_F_CREATE,
   NLM_F_EXCL,
+  NLM_F_REPLACE,
   bytesAttribute,
   decodeAttributes,
   u32Attribute,
   u32Of,
 } from './netlink.js';
-import type { Rtnl } from './rtnl.js';
+import type { Asks, Rtnl } from './rtnl.js';
 
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
@@ -97,12 +98,21 @@ export function listAddresses(rtnl: Rtnl, ifindex?: number): LinkAddress[] {
  * @param text  `address/length`; the interface has the address itself, not its network
  * @throws      NetlinkError EEXIST when the interface has it already
  */
-export function addAddress(rtnl: Rtnl, ifindex: number, text: string): void {
+export function addAddress(rtnl: Asks, ifindex: number, text: string): void {
+  put(rtnl, ifindex, text, NLM_F_EXCL);
+}
+
+/** As `addAddress`; one that is there already stays. */
+export function ensureAddress(rtnl: Asks, ifindex: number, text: string): void {
+  put(rtnl, ifindex, text, NLM_F_REPLACE);
+}
+
+function put(rtnl: Asks, ifindex: number, text: string, mode: number): void {
   const { address, prefixLen } = parseInterfaceAddress(text);
   const bytes = wireBytes(address);
   rtnl.request({
     type: RTM_NEWADDR,
-    flags: NLM_F_CREATE | NLM_F_EXCL,
+    flags: NLM_F_CREATE | mode,
     header: addressHeader(familyNumber(address.family), prefixLen, ifindex),
     attributes: [
       bytesAttribute(IFA_LOCAL, bytes),

@@ -5,7 +5,15 @@
 import { parseMac } from '../addr.js';
 import { closeFd } from '../native.js';
 import { createDeviceMap, createXskMap, type Maps } from './maps.js';
-import { attachTc, attachXdp, detach, loadProgram, type ProgramName } from './programs.js';
+import {
+  attachTc,
+  attachXdp,
+  detach,
+  dropAside,
+  loadProgram,
+  setAside,
+  type ProgramName,
+} from './programs.js';
 import type { Trunk, TrunkKind } from './trunk.js';
 import type { Uplink } from './uplink.js';
 
@@ -15,7 +23,10 @@ export interface Hooks {
   /** Catch what the host sends to its own addresses. */
   attachLoopback(loopback: HookedLink): void;
   attachPod(link: HookedLink): void;
-  detachPod(name: string): void;
+  /** The link is about to be deleted: its name is free from now on. */
+  setAsidePod(link: HookedLink): void;
+  /** Links that were set aside are deleted. */
+  dropAside(): void;
   /** @returns descriptor of the XSKMAP of an XDP uplink, and how it went, for the log */
   attachUplink(uplink: Uplink): UplinkHook;
   close(): void;
@@ -78,6 +89,8 @@ export function createHooks(maps: Maps): Hooks {
     attachTrunk: ({ host, lane }, kind) => {
       tc('trunk_ingress', 'ingress', host);
       tc('trunk_egress', 'egress', host);
+      // The first pod is not to wait for the verifier.
+      shared('pod_ingress');
       return kind === 'xdp' ? xdp('lane_xdp', lane).xsks : undefined;
     },
     attachLoopback: (loopback) => {
@@ -87,9 +100,12 @@ export function createHooks(maps: Maps): Hooks {
       tc('pod_ingress', 'ingress', link);
       tc('host_egress', 'egress', link);
     },
-    detachPod: (name) => {
-      detach(pinDir, pinOf(name, 'ingress'));
-      detach(pinDir, pinOf(name, 'egress'));
+    setAsidePod: ({ name, ifindex }) => {
+      setAside(pinDir, pinOf(name, 'ingress'), ifindex);
+      setAside(pinDir, pinOf(name, 'egress'), ifindex);
+    },
+    dropAside: () => {
+      dropAside(pinDir);
     },
     attachUplink: (uplink) => {
       tc('host_egress', 'egress', uplink);

@@ -10,7 +10,7 @@
  * Spec: man 7 rtnetlink; linux/if_link.h, linux/veth.h
  */
 import { formatMac, parseMac } from '../addr.js';
-import { AF_INET6, AF_UNSPEC } from './inet.js';
+import { AF_INET, AF_INET6, AF_UNSPEC } from './inet.js';
 import {
   type Attribute,
   type NetlinkMessage,
@@ -27,7 +27,7 @@ import {
   u32Of,
   u8Attribute,
 } from './netlink.js';
-import type { Rtnl } from './rtnl.js';
+import type { Asks, Rtnl } from './rtnl.js';
 
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
@@ -41,6 +41,7 @@ const IFLA_MTU = 4;
 const IFLA_LINK = 5;
 const IFLA_LINKINFO = 18;
 const IFLA_AF_SPEC = 26;
+const IFLA_GROUP = 27;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_NUM_TX_QUEUES = 31;
@@ -50,6 +51,7 @@ const IFLA_GSO_MAX_SEGS = 40;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
+const IFLA_INET_CONF = 1;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 /** Leave the statistics out of the reply: they are most of its bytes. */
 const RTEXT_FILTER_SKIP_STATS = 8;
@@ -72,6 +74,8 @@ export interface Link {
   /** Up, and so is the far end. */
   readonly carrier: boolean;
   readonly noArp: boolean;
+  /** What links are deleted by together; 0 for those that nobody put anywhere. */
+  readonly group: number;
   readonly loopback: boolean;
   /** `veth`, `vxlan`, ...; undefined for hardware. */
   readonly kind: string | undefined;
@@ -82,6 +86,8 @@ export interface Link {
   readonly txQueues: number;
   readonly rxQueues: number;
   readonly gsoMaxSegs: number;
+  /** Attributes of its kind (IFLA_INFO_DATA); empty when it has none. */
+  readonly data: Uint8Array;
 }
 
 /** How IPv6 link-local addresses come about on an interface (linux/if_link.h). */
@@ -89,6 +95,16 @@ export enum AddrGenMode {
   EUI64 = 0,
   /** None by itself. */
   NONE = 1,
+}
+
+/**
+ * Parameters under net/ipv4/conf/IFNAME that a link takes with its other properties: the numbers
+ * of linux/ip.h (IPV4_DEVCONF_*).
+ */
+export enum Ipv4Conf {
+  FORWARDING = 1,
+  PROXY_ARP = 3,
+  RP_FILTER = 8,
 }
 
 /** One end of a veth pair. */
@@ -113,6 +129,8 @@ export interface LinkChange {
   readonly mac?: string;
   readonly mtu?: number;
   readonly addrGenMode?: AddrGenMode;
+  readonly ipv4Conf?: readonly (readonly [Ipv4Conf, number])[];
+  readonly group?: number;
   /** Largest super-frame in segments; 1 has the kernel cut all of them. */
   readonly gsoMaxSegs?: number;
   /** Move to the namespace behind this descriptor. */
@@ -142,6 +160,7 @@ function decodeLink({ payload }: NetlinkMessage): Link {
     up: (flags & IFF_UP) !== 0,
     carrier: (flags & IFF_LOWER_UP) !== 0,
     noArp: (flags & IFF_NOARP) !== 0,
+    group: u32Of(attributes, IFLA_GROUP) ?? 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
     kind: textOf(info, IFLA_INFO_KIND),
     lowerIfindex: u32Of(attributes, IFLA_LINK),
@@ -149,6 +168,7 @@ function decodeLink({ payload }: NetlinkMessage): Link {
     txQueues: u32Of(attributes, IFLA_NUM_TX_QUEUES) ?? 1,
     rxQueues: u32Of(attributes, IFLA_NUM_RX_QUEUES) ?? 1,
     gsoMaxSegs: u32Of(attributes, IFLA_GSO_MAX_SEGS) ?? 0,
+    data: info.get(IFLA_INFO_DATA) ?? new Uint8Array(0),
   };
 }
 
@@ -220,23 +240,63 @@ export function createVeth(rtnl: Rtnl, spec: VethSpec): void {
   });
 }
 
+function familyAttributes({ addrGenMode, ipv4Conf = [] }: LinkChange): Attribute[] {
+  const families: Attribute[] = [];
+  if (ipv4Conf.length > 0) {
+    const conf = ipv4Conf.map(([key, value]) => u32Attribute(key, value));
+    families.push(nestedAttribute(AF_INET, [nestedAttribute(IFLA_INET_CONF, conf)]));
+  }
+  if (addrGenMode !== undefined) {
+    const inet6 = [u8Attribute(IFLA_INET6_ADDR_GEN_MODE, addrGenMode)];
+    families.push(nestedAttribute(AF_INET6, inet6));
+  }
+  return families;
+}
+
+/**
+ * Create a device of one end, down.
+ *
+ * @param kind  as `ip link add type` has it
+ * @param data  attributes of the kind
+ * @throws      NetlinkError EEXIST when the name is taken, or what makes the device unique
+ */
+export function createLinkOfKind(
+  rtnl: Rtnl,
+  end: VethEnd & { readonly mtu: number },
+  kind: string,
+  data: readonly Attribute[],
+): void {
+  rtnl.request({
+    type: RTM_NEWLINK,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    header: linkHeader(0),
+    attributes: [
+      ...endAttributes(end, end.mtu, undefined),
+      nestedAttribute(IFLA_LINKINFO, [
+        textAttribute(IFLA_INFO_KIND, kind),
+        nestedAttribute(IFLA_INFO_DATA, data),
+      ]),
+    ],
+    asked: `create ${kind} ${end.name}, mtu ${end.mtu}`,
+  });
+}
+
 function changeAttributes(change: LinkChange): Attribute[] {
   const attributes: Attribute[] = [];
-  const { name, mac, mtu, gsoMaxSegs, addrGenMode, netnsFd } = change;
+  const { name, mac, mtu, gsoMaxSegs, group, netnsFd } = change;
   if (name !== undefined) attributes.push(textAttribute(IFLA_IFNAME, name));
   if (mac !== undefined) attributes.push(bytesAttribute(IFLA_ADDRESS, parseMac(mac)));
   if (mtu !== undefined) attributes.push(u32Attribute(IFLA_MTU, mtu));
   if (gsoMaxSegs !== undefined) attributes.push(u32Attribute(IFLA_GSO_MAX_SEGS, gsoMaxSegs));
-  if (addrGenMode !== undefined) {
-    const inet6 = [u8Attribute(IFLA_INET6_ADDR_GEN_MODE, addrGenMode)];
-    attributes.push(nestedAttribute(IFLA_AF_SPEC, [nestedAttribute(AF_INET6, inet6)]));
-  }
+  if (group !== undefined) attributes.push(u32Attribute(IFLA_GROUP, group));
+  const families = familyAttributes(change);
+  if (families.length > 0) attributes.push(nestedAttribute(IFLA_AF_SPEC, families));
   if (netnsFd !== undefined) attributes.push(u32Attribute(IFLA_NET_NS_FD, netnsFd));
   return attributes;
 }
 
 /** Change an interface in one request. */
-export function setLink(rtnl: Rtnl, ifindex: number, change: LinkChange): void {
+export function setLink(rtnl: Asks, ifindex: number, change: LinkChange): void {
   const { up, noArp } = change;
   const mask = (up === undefined ? 0 : IFF_UP) | (noArp === undefined ? 0 : IFF_NOARP);
   const flags = (up === true ? IFF_UP : 0) | (noArp === true ? IFF_NOARP : 0);
@@ -246,6 +306,27 @@ export function setLink(rtnl: Rtnl, ifindex: number, change: LinkChange): void {
     attributes: changeAttributes(change),
     asked: `set link ${ifindex}: ${JSON.stringify(change)}`,
   });
+}
+
+/**
+ * Delete every link of a group at once, off the calling thread. However many they are, the kernel
+ * waits once until nobody looks at them any more, which is most of what a deletion costs.
+ *
+ * @returns false when the group is empty
+ */
+export async function deleteLinkGroup(rtnl: Rtnl, group: number): Promise<boolean> {
+  try {
+    await rtnl.later({
+      type: RTM_DELLINK,
+      header: linkHeader(0),
+      attributes: [u32Attribute(IFLA_GROUP, group)],
+      asked: `delete links of group ${group}`,
+    });
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENODEV')) return false;
+    throw error;
+  }
 }
 
 /** @throws NetlinkError ENODEV when it is gone already */

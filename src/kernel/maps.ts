@@ -35,8 +35,8 @@ const BPF_MAP_TYPE_XSKMAP = 17;
 const BPF_F_MMAPABLE = 1024;
 
 const U32_SIZE = 4;
-/** `links` in native/bpf/maps.h: address4, flags, address6. */
-const LINKS_VALUE_SIZE = 24;
+/** `links` in native/bpf/maps.h: address4, flags, address6, MAC address. */
+const LINKS_VALUE_SIZE = 32;
 /** `ours` in native/bpf/maps.h: address, port, protocol, zeros. */
 const OURS_KEY_SIZE = 24;
 

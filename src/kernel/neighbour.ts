@@ -17,7 +17,7 @@ import {
   bytesAttribute,
   decodeAttributes,
 } from './netlink.js';
-import type { Rtnl } from './rtnl.js';
+import type { Asks, Rtnl } from './rtnl.js';
 
 const RTM_NEWNEIGH = 28;
 const RTM_DELNEIGH = 29;
@@ -75,7 +75,7 @@ export interface NeighbourSpec {
   readonly mac?: string;
 }
 
-function ask(rtnl: Rtnl, type: number, spec: NeighbourSpec, verb: string): void {
+function ask(rtnl: Asks, type: number, spec: NeighbourSpec, verb: string): void {
   const address = parseAddress(spec.address);
   const family = familyNumber(address.family);
   const attributes: Attribute[] = [bytesAttribute(NDA_DST, wireBytes(address))];
@@ -89,7 +89,7 @@ function ask(rtnl: Rtnl, type: number, spec: NeighbourSpec, verb: string): void 
 }
 
 /** Add or overwrite an entry. */
-export function replaceNeighbour(rtnl: Rtnl, spec: NeighbourSpec): void {
+export function replaceNeighbour(rtnl: Asks, spec: NeighbourSpec): void {
   ask(rtnl, RTM_NEWNEIGH, spec, 'set neighbour');
 }
 

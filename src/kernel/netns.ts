@@ -32,11 +32,13 @@ export function netnsAt(path: string): Netns {
   const fd = openNetns(path);
   try {
     const rtnl = openRtnl(fd);
+    const sysctl = openSysctl(fd);
     const close = (): void => {
       rtnl.close();
+      sysctl.close();
       closeFd(fd);
     };
-    return { path, fd, rtnl, sysctl: openSysctl(fd), close };
+    return { path, fd, rtnl, sysctl, close };
   } catch (error) {
     closeFd(fd);
     throw error;

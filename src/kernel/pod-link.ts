@@ -21,19 +21,20 @@ import {
   GATEWAY_MAC_4,
   GATEWAY_MAC_5,
 } from '../../assembly/abi.js';
-import { formatAddress, formatMac, parseAddress } from '../addr.js';
+import { formatAddress, formatMac, parseAddress, parseMac } from '../addr.js';
 import { DataplaneError } from '../errors.js';
-import {
-  AddrGenMode,
-  IFNAME_MAX,
-  type Link,
-  createVeth,
-  findLink,
-  listLinks,
-  setLink,
-} from './link.js';
+import { IFNAME_MAX, type Link, createVeth, findLink, listLinks } from './link.js';
 import { type Netns, isSameNetns, netnsAt } from './netns.js';
-import { type PodEnds, configureHostEnd, configurePodEnd, hasForeignAddress } from './pod-ends.js';
+import {
+  type PodEnds,
+  type PodRoute,
+  configureHostEnd,
+  configurePodEnd,
+  hasForeignAddress,
+  raisePodEnd,
+  waysTo,
+} from './pod-ends.js';
+import { isRetired } from './pod-retire.js';
 import { arePeers, deleteVeth } from './veth.js';
 
 export const GATEWAY_MAC = formatMac(
@@ -53,25 +54,42 @@ const NAME_DIGITS = 11;
 const NAME_PATTERN = /^slc[0-9a-f]{11}$/;
 /** Locally administered, unicast, and never the 02:53 of a stamp. */
 const POD_MAC_0 = 0x0a;
-const POD_IFNAME = 'eth0';
+/** Of an interface that a runtime gives no name. */
+export const POD_IFNAME = 'eth0';
 
 export interface PodKey {
   readonly namespace: string;
   readonly name: string;
 }
 
-export interface PodLinkSpec extends PodKey {
+/** What CNI calls an attachment. */
+export interface AttachmentKey {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifname: string;
+}
+
+export interface PodLinkSpec {
   /** Path of the pod's network namespace. */
   readonly netns: string;
+  /** Interface name inside the pod. */
+  readonly ifname: string;
+  /** Interface name on the host, as `podLinkName` or `attachmentLinkName` gives it. */
+  readonly hostIfname: string;
+  /** MAC address of the pod's side, as `podMac` or `attachmentMac` gives it, or as wished. */
+  readonly mac: string;
   /** At most one address of each family; a length, if given, is ignored. */
   readonly ips: readonly string[];
   readonly mtu: number;
+  /** Routes of the pod beside its default ones. */
+  readonly routes?: readonly PodRoute[];
   /** Some uplink hands packets over by XDP. */
   readonly fromXdp?: boolean;
-  /** Interface name inside the pod; `eth0` when absent. */
-  readonly ifname?: string;
-  /** Interface name on the host; from the pod's name when absent. */
-  readonly hostIfname?: string;
+  /**
+   * A route of Sluice's own to one of the addresses, such as the link of a pod that had it before,
+   * gives way; else it is an error, as anybody else's is.
+   */
+  readonly takesAddress?: boolean;
 }
 
 export interface PodLink {
@@ -86,19 +104,40 @@ export interface PodLink {
   readonly adopted: boolean;
 }
 
-function podHash(key: PodKey): Uint8Array {
-  return createHash('sha256').update(`${key.namespace}/${key.name}`).digest();
+function nameOf(hash: Buffer): string {
+  return `${NAME_PREFIX}${hash.toString('hex').slice(0, NAME_DIGITS)}`;
+}
+
+/** Bytes of the hash that the name does not use. */
+function macOf(hash: Buffer): string {
+  return formatMac(Uint8Array.of(POD_MAC_0, ...hash.subarray(8, 13)));
+}
+
+function hashOf(...parts: readonly string[]): Buffer {
+  return createHash('sha256').update(parts.join('/')).digest();
 }
 
 /** Name of the host side: the same for the same pod, for ever and on every node. */
-export function podLinkName(key: PodKey): string {
-  const digits = Buffer.from(podHash(key)).toString('hex').slice(0, NAME_DIGITS);
-  return `${NAME_PREFIX}${digits}`;
+export function podLinkName({ namespace, name }: PodKey): string {
+  return nameOf(hashOf(namespace, name));
 }
 
-/** MAC of the pod side; bytes of the hash that the name does not use. */
-export function podMac(key: PodKey): string {
-  return formatMac(Uint8Array.of(POD_MAC_0, ...podHash(key).subarray(8, 13)));
+/** MAC of the pod side, which nobody wished otherwise. */
+export function podMac({ namespace, name }: PodKey): string {
+  return macOf(hashOf(namespace, name));
+}
+
+/**
+ * Name of the host side of an attachment. The container is in it, so that a late deletion of an old
+ * container never hits the link of the one that took its place.
+ */
+export function attachmentLinkName({ network, containerId, ifname }: AttachmentKey): string {
+  return nameOf(hashOf(network, containerId, ifname));
+}
+
+/** MAC of the pod side of an attachment, when the runtime asks for none. */
+export function attachmentMac({ network, containerId, ifname }: AttachmentKey): string {
+  return macOf(hashOf(network, containerId, ifname));
 }
 
 function checkName(name: string): void {
@@ -115,64 +154,71 @@ function checkName(name: string): void {
   }
 }
 
-interface Found {
-  readonly host: Link;
-  readonly pod: Link;
+/** Both ends as a spec describes them. */
+export function endsOf(spec: PodLinkSpec): PodEnds {
+  checkName(spec.hostIfname);
+  checkName(spec.ifname);
+  return {
+    hostIfname: spec.hostIfname,
+    podIfname: spec.ifname,
+    ownMac: GATEWAY_MAC,
+    podMac: formatMac(parseMac(spec.mac)),
+    mtu: spec.mtu,
+    fromXdp: spec.fromXdp ?? false,
+    ips: spec.ips.map((ip) => formatAddress(parseAddress(ip.replace(/\/\d+$/, '')))),
+    routes: spec.routes ?? [],
+    takesAddress: spec.takesAddress ?? false,
+  };
 }
 
-/** The pair, when it is this pod's and carries no address of an earlier life. */
-function findOwn(net: Netns, podNet: Netns, ends: PodEnds): Found | undefined {
+interface Found {
+  readonly host: Link | undefined;
+  readonly pod: Link | undefined;
+  /** Both are there, and each is the far end of the other. */
+  readonly isPair: boolean;
+}
+
+/** What bears the names of the two ends. */
+export function findEnds(net: Netns, podNet: Netns, ends: PodEnds): Found {
   const host = findLink(net.rtnl, ends.hostIfname);
   const pod = findLink(podNet.rtnl, ends.podIfname);
-  if (host === undefined || pod === undefined || !arePeers(host, pod)) return undefined;
-  if (host.mac !== GATEWAY_MAC || pod.mac !== ends.podMac) return undefined;
-  return hasForeignAddress(podNet, pod.ifindex, ends) ? undefined : { host, pod };
+  const isPair = host !== undefined && pod !== undefined && arePeers(host, pod);
+  return { host, pod, isPair };
 }
 
-function create(net: Netns, podNet: Netns, ends: PodEnds): void {
-  deleteVeth(net.rtnl, ends.hostIfname);
+/** Whether the pair may stay: this pod's, with no address of an earlier life. */
+function isReusable(podNet: Netns, { host, pod, isPair }: Found, ends: PodEnds): boolean {
+  if (!isPair || host?.mac !== ends.ownMac || pod?.mac !== ends.podMac) return false;
+  return !hasForeignAddress(podNet, pod.ifindex, ends);
+}
+
+/** @returns the pod's side of a fresh pair; a stale one of the host's name is gone first */
+function create(net: Netns, podNet: Netns, ends: PodEnds, stale: Link | undefined): Link {
+  if (stale !== undefined) deleteVeth(net.rtnl, ends.hostIfname);
   createVeth(net.rtnl, {
     name: ends.hostIfname,
-    mac: GATEWAY_MAC,
+    mac: ends.ownMac,
     mtu: ends.mtu,
     peer: { name: ends.podIfname, mac: ends.podMac, netnsFd: podNet.fd },
   });
-}
-
-function configure(net: Netns, podNet: Netns, found: Found, ends: PodEnds): void {
-  const { host, pod } = found;
-  const change = { mtu: ends.mtu, addrGenMode: AddrGenMode.NONE };
-  setLink(net.rtnl, host.ifindex, change);
-  // The end that comes up first is the first to be told of its carrier; the other may be called
-  // down for another second (linkwatch), which is better seen on the host than in the pod.
-  setLink(podNet.rtnl, pod.ifindex, { ...change, up: true });
-  configureHostEnd(net, host.ifindex, ends);
-  configurePodEnd(podNet, pod.ifindex, ends);
+  const pod = findLink(podNet.rtnl, ends.podIfname);
+  if (pod !== undefined) return pod;
+  throw new DataplaneError('ERR_KERNEL', `link ${ends.hostIfname} was changed meanwhile`);
 }
 
 /**
  * Create the link of a pod, or adopt the one it has.
  *
- * Doing it again changes nothing. A link of that name that is not this pod's, or holds other
- * addresses, is replaced. When anything fails, a link made by this call is gone again.
+ * Doing it again changes nothing. A link of that name on the host that is not this pod's, or that
+ * holds other addresses, is replaced. When anything fails, a link made by this call is gone again.
  *
- * @throws NetlinkError EEXIST when the pod has another interface of that name, or the node
- *         another route to the address
+ * @throws DataplaneError ERR_IFNAME_TAKEN when the pod has another interface of that name
+ * @throws DataplaneError ERR_ADDRESS_TAKEN when the node reaches an address by another interface
  * @throws DataplaneError ERR_KERNEL when `netns` is the node's own namespace
  * @throws the native error naming the path when there is no such namespace
  */
 export function ensurePodLink(net: Netns, spec: PodLinkSpec): PodLink {
-  const ends: PodEnds = {
-    hostIfname: spec.hostIfname ?? podLinkName(spec),
-    podIfname: spec.ifname ?? POD_IFNAME,
-    ownMac: GATEWAY_MAC,
-    podMac: podMac(spec),
-    mtu: spec.mtu,
-    fromXdp: spec.fromXdp ?? false,
-    ips: spec.ips.map((ip) => formatAddress(parseAddress(ip.replace(/\/\d+$/, '')))),
-  };
-  checkName(ends.hostIfname);
-  checkName(ends.podIfname);
+  const ends = endsOf(spec);
   const podNet = netnsAt(spec.netns);
   try {
     if (isSameNetns(net, podNet)) {
@@ -184,17 +230,42 @@ export function ensurePodLink(net: Netns, spec: PodLinkSpec): PodLink {
   }
 }
 
+/**
+ * As `findEnds`. Where a link that is retired but not deleted yet still has the pod's side, it is
+ * deleted first: who detaches a container may attach it again at once.
+ */
+function findRoom(net: Netns, podNet: Netns, ends: PodEnds): Found {
+  const found = findEnds(net, podNet, ends);
+  const { pod, isPair } = found;
+  if (pod?.lowerIfindex === undefined || isPair) return found;
+  const far = findLink(net.rtnl, pod.lowerIfindex);
+  if (far !== undefined && !(isRetired(far) && arePeers(far, pod))) return found;
+  if (far !== undefined) deleteVeth(net.rtnl, far.name);
+  return findEnds(net, podNet, ends);
+}
+
 function ensureBetween(net: Netns, podNet: Netns, ends: PodEnds): PodLink {
-  const adopted = findOwn(net, podNet, ends) !== undefined;
-  if (!adopted) create(net, podNet, ends);
+  const found = findRoom(net, podNet, ends);
+  if (found.pod !== undefined && !found.isPair) {
+    throw new DataplaneError(
+      'ERR_IFNAME_TAKEN',
+      `the container has an interface ${ends.podIfname} that is not the far end of ${ends.hostIfname}`,
+    );
+  }
+  const adopted = isReusable(podNet, found, ends);
+  const ways = waysTo(net, found.host, ends);
   try {
-    const found = findOwn(net, podNet, ends);
-    if (found === undefined) {
-      throw new DataplaneError('ERR_KERNEL', `link ${ends.hostIfname} was changed meanwhile`);
-    }
-    configure(net, podNet, found, ends);
+    const present = adopted ? found.pod : undefined;
+    const pod = present ?? create(net, podNet, ends, found.host);
+    // A veth's lower link is its far end.
+    const ifindex = pod.lowerIfindex ?? 0;
+    // The end that comes up first is the first to be told of its carrier; the other may be called
+    // down for another second (linkwatch), which is better seen on the host than in the pod.
+    raisePodEnd(podNet, pod.ifindex, ends);
+    configureHostEnd(net, ifindex, ends, ways);
+    configurePodEnd(podNet, pod.ifindex, ends);
     const { hostIfname, ownMac, podMac, mtu } = ends;
-    return { name: hostIfname, ifindex: found.host.ifindex, ownMac, podMac, mtu, adopted };
+    return { name: hostIfname, ifindex, ownMac, podMac, mtu, adopted };
   } catch (error) {
     if (!adopted) deleteVeth(net.rtnl, ends.hostIfname);
     throw error;
@@ -211,7 +282,11 @@ export function removePodLink(net: Netns, name: string): boolean {
   return deleteVeth(net.rtnl, name);
 }
 
-/** Host sides of pod links, by the shape of their names. */
+/** Whether this is the host side of a pod link, by the shape of its name. */
+export function isPodLink({ name, kind }: Pick<Link, 'name' | 'kind'>): boolean {
+  return kind === 'veth' && NAME_PATTERN.test(name);
+}
+
 export function listPodLinks(net: Netns): Link[] {
-  return listLinks(net.rtnl).filter(({ name, kind }) => kind === 'veth' && NAME_PATTERN.test(name));
+  return listLinks(net.rtnl).filter(isPodLink);
 }

@@ -4,7 +4,7 @@
  * Links lie in `<pinDir>/links`. A pinned link stays attached when the agent is gone; its
  * successor replaces the program in it, and no packet goes unseen in between.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { release } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { DataplaneError, messageOf } from '../errors.js';
@@ -215,6 +215,27 @@ export function detach(pinDir: string, pinName: string): boolean {
   if (!existsSync(pin)) return false;
   detachPin(pin);
   return true;
+}
+
+/** Pins of links whose devices are about to be deleted. */
+const ASIDE = 'gone-';
+
+/**
+ * Free the name of a link whose device is about to be deleted. Its program stays until then: taking
+ * it off would wait for the kernel, which waits for the same when it deletes the device.
+ *
+ * @param ifindex  of the device; keeps two links of one name apart
+ */
+export function setAside(pinDir: string, pinName: string, ifindex: number): void {
+  const pin = linkPin(pinDir, pinName);
+  if (existsSync(pin)) renameSync(pin, linkPin(pinDir, `${ASIDE}${ifindex}-${pinName}`));
+}
+
+/** Unpin what was set aside, once its devices are deleted. */
+export function dropAside(pinDir: string): void {
+  for (const pin of entriesOf(join(pinDir, 'links'))) {
+    if (basename(pin).startsWith(ASIDE)) unlinkSync(pin);
+  }
 }
 
 function detachPin(pin: string): void {

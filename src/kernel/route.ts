@@ -26,10 +26,11 @@ import {
   bytesAttribute,
   decodeAttributes,
   isErrno,
+  nestedAttribute,
   u32Attribute,
   u32Of,
 } from './netlink.js';
-import type { Rtnl } from './rtnl.js';
+import type { Asks, Rtnl } from './rtnl.js';
 
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
@@ -42,7 +43,11 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;
+const RTA_METRICS = 8;
 const RTA_TABLE = 15;
+const RTAX_MTU = 2;
+const RTAX_ADVMSS = 8;
+const RTA_ENCAP_TYPE = 21;
 
 export const RTN_UNICAST = 1;
 /** What a look-up fails with where there is no route, or one of a kind that says so. */
@@ -51,6 +56,8 @@ const NO_WAY = ['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL'];
 const RTNH_F_ONLINK = 4;
 /** A cached copy, not an entry. */
 const RTM_F_CLONED = 0x200;
+/** In a look-up: answer with the entry that matched, its length and table included. */
+const RTM_F_FIB_MATCH = 0x2000;
 
 export const TABLE_MAIN = 254;
 /** rtm_protocol of every route Sluice makes, so that it finds its own ("S"). */
@@ -69,6 +76,10 @@ export interface RouteSpec {
   /** TABLE_MAIN when absent. */
   readonly table?: number;
   readonly metric?: number;
+  /** Longest packet that goes there. */
+  readonly mtu?: number;
+  /** Longest TCP segment to be asked for. */
+  readonly advmss?: number;
 }
 
 export interface Route {
@@ -82,8 +93,12 @@ export interface Route {
   readonly table: number;
   readonly metric: number;
   readonly protocol: number;
+  /** Longest packet, where the route says so, or the path has; else undefined. */
+  readonly mtu: number | undefined;
   /** rtm_type: 1 unicast, 2 local, 3 broadcast, ... */
   readonly type: number;
+  /** It wraps packets into others (MPLS, segment routing). */
+  readonly encapsulates: boolean;
 }
 
 interface RouteHeader {
@@ -120,10 +135,16 @@ function routeAttributes(spec: RouteSpec): Attribute[] {
   if (spec.src !== undefined) {
     attributes.push(bytesAttribute(RTA_PREFSRC, wireBytes(parseAddress(spec.src))));
   }
+  const { mtu, advmss } = spec;
+  const metrics = [
+    ...(mtu === undefined ? [] : [u32Attribute(RTAX_MTU, mtu)]),
+    ...(advmss === undefined ? [] : [u32Attribute(RTAX_ADVMSS, advmss)]),
+  ];
+  if (metrics.length > 0) attributes.push(nestedAttribute(RTA_METRICS, metrics));
   return attributes;
 }
 
-function put(rtnl: Rtnl, spec: RouteSpec, flags: number, verb: string): void {
+function put(rtnl: Asks, spec: RouteSpec, flags: number, verb: string): void {
   const { address, prefixLen } = parseInterfaceAddress(spec.dst);
   rtnl.request({
     type: RTM_NEWROUTE,
@@ -142,12 +163,12 @@ function put(rtnl: Rtnl, spec: RouteSpec, flags: number, verb: string): void {
 }
 
 /** @throws NetlinkError EEXIST when there is a route to the same target with the same metric */
-export function addRoute(rtnl: Rtnl, spec: RouteSpec): void {
+export function addRoute(rtnl: Asks, spec: RouteSpec): void {
   put(rtnl, spec, NLM_F_CREATE | NLM_F_EXCL, 'add');
 }
 
 /** Add, or take the place of a route to the same target with the same metric. */
-export function replaceRoute(rtnl: Rtnl, spec: RouteSpec): void {
+export function replaceRoute(rtnl: Asks, spec: RouteSpec): void {
   put(rtnl, spec, NLM_F_CREATE | NLM_F_REPLACE, 'replace');
 }
 
@@ -198,7 +219,9 @@ function decodeRoute({ payload }: NetlinkMessage): Route {
     table: u32Of(attributes, RTA_TABLE) ?? view.getUint8(4),
     metric: u32Of(attributes, RTA_PRIORITY) ?? 0,
     protocol: view.getUint8(5),
+    mtu: u32Of(decodeAttributes(attributes.get(RTA_METRICS) ?? new Uint8Array(0)), RTAX_MTU),
     type: view.getUint8(7),
+    encapsulates: attributes.has(RTA_ENCAP_TYPE),
   };
 }
 
@@ -208,6 +231,19 @@ function decodeRoute({ payload }: NetlinkMessage): Route {
  * @returns undefined when it has none, or none that leads to a host (blackhole, prohibit)
  */
 export function lookupRoute(rtnl: Rtnl, address: string): Route | undefined {
+  return lookup(rtnl, address, 0);
+}
+
+/**
+ * The entry of the tables by which the kernel would send to an address; `dst` says how narrow.
+ *
+ * @returns undefined when there is none, or none that leads to a host
+ */
+export function matchRoute(rtnl: Rtnl, address: string): Route | undefined {
+  return lookup(rtnl, address, RTM_F_FIB_MATCH);
+}
+
+function lookup(rtnl: Rtnl, address: string, flags: number): Route | undefined {
   const target = parseAddress(address);
   const bytes = wireBytes(target);
   const family = familyNumber(target.family);
@@ -215,7 +251,7 @@ export function lookupRoute(rtnl: Rtnl, address: string): Route | undefined {
   try {
     const [answer] = rtnl.request({
       type: RTM_GETROUTE,
-      header: routeHeader({ family, dstLen, scope: 0, flags: 0, protocol: 0, type: 0 }),
+      header: routeHeader({ family, dstLen, scope: 0, flags, protocol: 0, type: 0 }),
       attributes: [bytesAttribute(RTA_DST, bytes)],
       asked: `route to ${address}`,
     });

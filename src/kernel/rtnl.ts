@@ -6,7 +6,7 @@
  *
  * Spec: man 7 rtnetlink
  */
-import { closeFd, netlinkOpen, netlinkRequest } from '../native.js';
+import { closeFd, netlinkOpen, netlinkRequest, netlinkRequestAsync } from '../native.js';
 import {
   type Attribute,
   NLMSG_DONE,
@@ -36,9 +36,25 @@ export interface RtnlQuestion {
   readonly asked: string;
 }
 
-export interface Rtnl {
+/** Whoever takes one question. */
+export interface Asks {
   /** Ask for a change or for one object; returns what came before the acknowledgement. */
   request(question: RtnlQuestion): NetlinkMessage[];
+}
+
+export interface Rtnl extends Asks {
+  /**
+   * Send several changes in one go. Each is tried, whatever became of those before it.
+   *
+   * @param fill  asks for the changes; to it all of them succeed and answer nothing
+   * @throws      NetlinkError of the first that failed
+   */
+  batch(fill: (queue: Asks) => void): void;
+  /**
+   * Ask for a change that keeps the kernel busy for long, on another thread. Until it is done
+   * nobody asks this socket anything else, nor closes it.
+   */
+  later(question: RtnlQuestion): Promise<void>;
   /** List a table. */
   dump(question: RtnlQuestion): NetlinkMessage[];
   close(): void;
@@ -60,7 +76,38 @@ export function openRtnl(netnsFd: number): Rtnl {
     return answerOf(decodeMessages(bytes), seq, question.asked);
   };
 
+  const batch = (fill: (queue: Asks) => void): void => {
+    const questions: RtnlQuestion[] = [];
+    fill({
+      request: (question) => {
+        questions.push(question);
+        return [];
+      },
+    });
+    if (questions.length === 0) return;
+    const first = lastSeq + 1;
+    const last = questions.length - 1;
+    const parts = questions.map((question, i) => {
+      lastSeq = (lastSeq + 1) >>> 0;
+      // Refusals are always answered; one acknowledgement speaks for the rest.
+      const flags = NLM_F_REQUEST | (i === last ? NLM_F_ACK : 0) | (question.flags ?? 0);
+      return encodeRequest({ ...question, flags, seq: lastSeq });
+    });
+    const answers = decodeMessages(netlinkRequest(fd, Buffer.concat(parts)));
+    questions.forEach((question, i) => {
+      answerOf(answers, (first + i) >>> 0, question.asked);
+    });
+  };
+
   return {
+    batch,
+    later: async (question) => {
+      lastSeq = (lastSeq + 1) >>> 0;
+      const seq = lastSeq;
+      const flags = NLM_F_REQUEST | NLM_F_ACK | (question.flags ?? 0);
+      const bytes = await netlinkRequestAsync(fd, encodeRequest({ ...question, flags, seq }));
+      answerOf(decodeMessages(bytes), seq, question.asked);
+    },
     request: (question) => ask(question, NLM_F_ACK).messages,
     dump: (question) => {
       for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {

@@ -2,21 +2,27 @@
  * The two maps that tell the kernel programs what to send up: who may speak on a pod link, and what
  * an uplink hands over. Written by differences, from what this object wrote and what it found.
  */
+import { LINK_F_SHAPED } from '../../assembly/abi.js';
 import { mapDelete, mapNextKey, mapUpdate } from '../native.js';
 import type { Maps } from './maps.js';
 
-/** `links` in native/bpf/maps.h: IPv4 address, flags, IPv6 address. */
-const LINKS_VALUE_SIZE = 24;
+/** `links` in native/bpf/maps.h: IPv4 address, flags, IPv6 address, MAC address. */
+const LINKS_VALUE_SIZE = 32;
+const LINKS_FLAGS_OFF = 4;
 const LINKS_ADDR6_OFF = 8;
+const LINKS_MAC_OFF = 24;
 const IPV4_IN_MAPPED_OFF = 12;
 const U32_SIZE = 4;
 const OURS_KEY_SIZE = 24;
 
-/** Addresses a link may speak with; 16 bytes each, IPv4 in mapped form. */
+/** Addresses a link may speak with; of IP 16 bytes each, IPv4 in mapped form. */
 export interface Speaker {
   readonly ifindex: number;
   readonly ipv4: Uint8Array | undefined;
   readonly ipv6: Uint8Array | undefined;
+  readonly mac: Uint8Array;
+  /** What goes there has to pass a queueing discipline. */
+  readonly isShaped?: boolean;
 }
 
 export interface Steering {
@@ -49,10 +55,12 @@ export function createSteering(maps: Maps): Steering {
   };
 }
 
-function speakerValue({ ipv4, ipv6 }: Speaker): Uint8Array {
+function speakerValue({ ipv4, ipv6, mac, isShaped }: Speaker): Uint8Array {
   const value = new Uint8Array(LINKS_VALUE_SIZE);
   if (ipv4) value.set(ipv4.subarray(IPV4_IN_MAPPED_OFF));
+  if (isShaped === true) value[LINKS_FLAGS_OFF] = LINK_F_SHAPED;
   if (ipv6) value.set(ipv6, LINKS_ADDR6_OFF);
+  value.set(mac, LINKS_MAC_OFF);
   return value;
 }
 

@@ -2,18 +2,16 @@
  * Kernel parameters under /proc/sys, of one network namespace.
  *
  * Keys are paths (`net/ipv4/conf/slc0/rp_filter`), because interface names may contain dots.
- * Which namespace /proc/sys/net shows depends on who opens the file, so files of another
- * namespace are opened by the native addon inside it.
+ * Which namespace /proc/sys/net shows depends on who looks `net/ipv4` up in it. So that directory
+ * of another namespace is opened by the native addon inside it, which costs a thread, and its files
+ * through its descriptor, which does not.
  *
  * Spec: Documentation/networking/ip-sysctl.rst
  */
-import { closeSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { DataplaneError, messageOf } from '../errors.js';
 import { openInNetns } from '../native.js';
 import { isErrno } from './netlink.js';
-
-const O_RDONLY = 0;
-const O_WRONLY = 1;
 
 export interface Sysctl {
   /** Its value without the newline; undefined when this kernel has no such key. */
@@ -24,13 +22,35 @@ export interface Sysctl {
    *
    * @throws DataplaneError ERR_KERNEL naming key, value and reason
    */
-  write(key: string, value: number): void;
+  write(key: string, value: number | string): void;
+  close(): void;
+}
+
+/** @returns where a key is, and what closes the descriptors that lead there */
+function createLocator(netnsFd: number): { pathOf(key: string): string; close(): void } {
+  if (netnsFd < 0) return { pathOf: (key) => `/proc/sys/${key}`, close: () => undefined };
+  const directories = new Map<string, number>();
+  return {
+    pathOf: (key) => {
+      const [, directory = '', rest = ''] = /^([^/]+\/[^/]+)\/(.+)$/.exec(key) ?? [];
+      const fd =
+        directories.get(directory) ??
+        openInNetns(netnsFd, `/proc/sys/${directory}`, constants.O_RDONLY);
+      directories.set(directory, fd);
+      return `/proc/self/fd/${fd}/${rest}`;
+    },
+    close: () => {
+      for (const fd of directories.values()) closeSync(fd);
+      directories.clear();
+    },
+  };
 }
 
 /** @param netnsFd  the namespace; -1 for the caller's own */
 export function openSysctl(netnsFd: number): Sysctl {
+  const { pathOf, close } = createLocator(netnsFd);
   const withFile = <T>(key: string, flags: number, use: (fd: number) => T): T => {
-    const fd = openInNetns(netnsFd, `/proc/sys/${key}`, flags);
+    const fd = openSync(pathOf(key), flags);
     try {
       return use(fd);
     } finally {
@@ -40,7 +60,7 @@ export function openSysctl(netnsFd: number): Sysctl {
 
   const read = (key: string): string | undefined => {
     try {
-      return withFile(key, O_RDONLY, (fd) => readFileSync(fd, 'utf8').trim());
+      return withFile(key, constants.O_RDONLY, (fd) => readFileSync(fd, 'utf8').trim());
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined;
       throw new DataplaneError('ERR_KERNEL', `cannot read ${key}: ${messageOf(error)}`, {
@@ -49,11 +69,11 @@ export function openSysctl(netnsFd: number): Sysctl {
     }
   };
 
-  const write = (key: string, value: number): void => {
+  const write = (key: string, value: number | string): void => {
     const before = read(key);
     if (before === String(value)) return;
     try {
-      withFile(key, O_WRONLY, (fd) => writeSync(fd, String(value)));
+      withFile(key, constants.O_WRONLY, (fd) => writeSync(fd, `${value}\n`));
     } catch (error) {
       const was = before === undefined ? 'this kernel has no such key' : `it is ${before}`;
       throw new DataplaneError(
@@ -64,7 +84,7 @@ export function openSysctl(netnsFd: number): Sysctl {
     }
   };
 
-  return { read, write };
+  return { read, write, close };
 }
 
 const IPV4_FORWARD = 'net/ipv4/ip_forward';
@@ -100,6 +120,10 @@ export function enableForwarding(sysctl: Sysctl, listIfnames: () => readonly str
  * 2 (loose); so under `all` = 1 only 2 helps, and else 0 does.
  */
 export function relaxReversePath(sysctl: Sysctl, ifname: string): void {
-  const strictForAll = sysctl.read('net/ipv4/conf/all/rp_filter') === '1';
-  sysctl.write(`net/ipv4/conf/${ifname}/rp_filter`, strictForAll ? 2 : 0);
+  sysctl.write(`net/ipv4/conf/${ifname}/rp_filter`, relaxedReversePath(sysctl));
+}
+
+/** The value of rp_filter that does so. */
+export function relaxedReversePath(sysctl: Sysctl): 0 | 2 {
+  return sysctl.read('net/ipv4/conf/all/rp_filter') === '1' ? 2 : 0;
 }

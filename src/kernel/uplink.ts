@@ -9,6 +9,7 @@ import { canonicalText } from './inet.js';
 import { findLink, listLinks } from './link.js';
 import { isErrno } from './netlink.js';
 import type { Netns } from './netns.js';
+import { isPodLink } from './pod-link.js';
 import { ROUTE_PROTOCOL, deleteRoute, listRoutes, replaceRoute } from './route.js';
 
 /** Where the program runs on an uplink. */
@@ -27,6 +28,7 @@ export interface Uplink {
   /** Empty when the interface has no driver that says its name. */
   readonly driver: string;
   readonly mode: UplinkMode;
+  readonly up: boolean;
   /** Global ones, `address/length`. */
   readonly addresses: readonly string[];
 }
@@ -89,7 +91,8 @@ function addressText({ address, prefixLen }: LinkAddress): string {
 /**
  * Look up an uplink.
  *
- * @throws DataplaneError ERR_KERNEL when there is no such interface
+ * @throws DataplaneError ERR_KERNEL when there is no such interface, or it is a pod's: XDP there
+ *         would break the super-frames of what goes to the pod
  */
 export function resolveUplink(net: Netns, spec: UplinkSpec): Uplink {
   const link = findLink(net.rtnl, spec.name);
@@ -100,10 +103,13 @@ export function resolveUplink(net: Netns, spec: UplinkSpec): Uplink {
       `uplink ${spec.name} does not exist; this node has ${names.join(', ')}`,
     );
   }
+  if (isPodLink(link)) {
+    throw new DataplaneError('ERR_KERNEL', `uplink ${spec.name} is the link of a pod`);
+  }
   const driver = driverOf(net, spec.name);
-  const { ifindex, name, mac, mtu } = link;
+  const { ifindex, name, mac, mtu, up } = link;
   const addresses = listAddresses(net.rtnl, ifindex).filter(isGlobal).map(addressText);
-  return { name, ifindex, mac, mtu, driver, mode: uplinkMode(spec.mode, driver), addresses };
+  return { name, ifindex, mac, mtu, up, driver, mode: uplinkMode(spec.mode, driver), addresses };
 }
 
 /** Names of the interfaces that default routes leave by: the uplinks when none are configured. */
@@ -144,15 +150,24 @@ export interface NodeRoute {
  * Route the pods of other nodes, and none of nodes that are gone.
  *
  * @param wanted  every remote node's routes; what Sluice had routed besides is deleted
+ * @param except  devices whose routes somebody else looks after: tunnels
  * @throws        DataplaneError ERR_NETLINK naming every route that could not be made, as to a
  *                node that is on no link of ours; all others are in place then
  */
-export function setNodeRoutes(net: Netns, wanted: readonly NodeRoute[]): void {
+export function setNodeRoutes(
+  net: Netns,
+  wanted: readonly NodeRoute[],
+  except: ReadonlySet<number> = new Set(),
+): void {
   const targets = new Map(wanted.map(({ podCidr, via }) => [canonicalText(podCidr), via]));
   const present = listRoutes(net.rtnl, { protocol: ROUTE_PROTOCOL });
-  const remote = present.filter(({ via }) => via !== undefined);
-  for (const { dst, metric } of remote) {
-    if (!targets.has(dst)) deleteRoute(net.rtnl, { dst, metric });
+  const remote = present.filter(
+    ({ via, ifindex }) => via !== undefined && !except.has(ifindex ?? 0),
+  );
+  for (const { dst, metric, ifindex } of remote) {
+    // With its device: another route to the same pods may be a tunnel's by now.
+    const which = ifindex === undefined ? {} : { ifindex };
+    if (!targets.has(dst)) deleteRoute(net.rtnl, { dst, metric, ...which });
   }
   const failures: string[] = [];
   for (const [dst, via] of targets) {

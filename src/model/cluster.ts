@@ -4,8 +4,10 @@
  * Pure: no I/O, no clock, no randomness. `apply` says what a change may have touched; whoever
  * compiles looks at the records.
  */
+import type { AttachmentRecord } from './attachments.js';
 import type { DeleteEvent, PutEvent } from './events.js';
 import type { IgnoredPart } from './ignored.js';
+import { competes } from './host-ports.js';
 import { byText, namedKey, objectKey } from './keys.js';
 import type { ObjectKey } from './keys.js';
 import { projectNode } from './nodes.js';
@@ -32,10 +34,14 @@ export interface Change {
 export interface Cluster {
   /** Take one change in. */
   apply(event: PutEvent | DeleteEvent): Change;
+  /** @param record  undefined: the attachment is gone */
+  setAttachment(key: ObjectKey, record: AttachmentRecord | undefined): readonly DirtyKey[];
   readonly place: Place;
   readonly services: ReadonlyMap<ObjectKey, ServiceRecord>;
   readonly nodes: ReadonlyMap<ObjectKey, NodeRecord>;
   readonly pods: ReadonlyMap<ObjectKey, PodRecord>;
+  /** Of this node, all of them. */
+  readonly attachments: ReadonlyMap<ObjectKey, AttachmentRecord>;
   /** The slices of a service, whether the service is known or not. */
   slicesOf(service: ObjectKey): Iterable<SliceRecord>;
   /** Everything there is to compile, in a fixed order. */
@@ -98,6 +104,7 @@ export function createCluster(nodeName: string): Cluster {
   const slices = createSliceIndex();
   const nodes = new Map<ObjectKey, NodeRecord>();
   const pods = new Map<ObjectKey, PodRecord>();
+  const attachments = new Map<ObjectKey, AttachmentRecord>();
   const ownKey = namedKey(undefined, nodeName);
 
   const setService = (key: ObjectKey, next: ServiceRecord | undefined): Replaced => {
@@ -116,13 +123,22 @@ export function createCluster(nodeName: string): Cluster {
     if (isSame) return { dirty: [], ignored };
     const isMoved = key === ownKey && old?.zone !== next?.zone;
     const all = isMoved ? [...services.keys()].map((service) => `service:${service}` as const) : [];
-    return { dirty: [`node:${key}`, ...all], ignored };
+    // What is a pod's range is not outside, and this node's routes say what is.
+    const self = sameRecords(old?.podCIDRs, next?.podCIDRs) ? [] : [`node:${ownKey}` as const];
+    return { dirty: [...new Set([`node:${key}` as const, ...self, ...all])], ignored };
   };
 
   const setPod = (key: ObjectKey, next: PodRecord | undefined): Replaced => {
     const { old, isSame, ignored } = replace(pods, key, next);
     const isHere = old?.nodeName === nodeName || next?.nodeName === nodeName;
     return { dirty: isSame || !isHere ? [] : [`pod:${key}`], ignored };
+  };
+
+  /** Who may get or lose a port of the node with this attachment; and 127.0.0.1 may be one. */
+  const concerned = (record: AttachmentRecord | undefined): DirtyKey[] => {
+    if (record === undefined || record.hostPorts.length === 0) return [];
+    const rivals = [...attachments.values()].filter((other) => competes(record, other));
+    return [`node:${ownKey}`, ...rivals.map((other) => `pod:${other.key}` as const)];
   };
 
   const put = (event: PutEvent, key: ObjectKey): Replaced => {
@@ -158,12 +174,20 @@ export function createCluster(nodeName: string): Cluster {
       const { dirty, ignored } = event.type === 'put' ? put(event, key) : drop(event);
       return { dirty, ignored: ignored.map((what) => ({ kind, key, what })) };
     },
+    setAttachment: (key, record) => {
+      const old = attachments.get(key);
+      if (sameRecords(old, record)) return [];
+      if (record === undefined) attachments.delete(key);
+      else attachments.set(key, record);
+      return [`pod:${key}`, ...concerned(old), ...concerned(record)];
+    },
     get place(): Place {
       return { nodeName, zone: nodes.get(ownKey)?.zone };
     },
     services,
     nodes,
     pods,
+    attachments,
     slicesOf: slices.of,
     allKeys: () => {
       const local = [...pods.values()].filter((pod) => pod.nodeName === nodeName);
@@ -171,6 +195,7 @@ export function createCluster(nodeName: string): Cluster {
         ...[...services.keys()].map((key) => `service:${key}` as const),
         ...[...nodes.keys(), ownKey].map((key) => `node:${key}` as const),
         ...local.map((pod) => `pod:${pod.key}` as const),
+        ...[...attachments.keys()].map((key) => `pod:${key}` as const),
       ].sort(byText);
     },
   };

@@ -4,6 +4,8 @@
 import type { Node } from 'kubernetes-types/core/v1.js';
 import { canonicalAddress, canonicalCidr } from '../addr.js';
 import type { Address, Cidr } from '../addr.js';
+import { projectOverlay } from './vtep.js';
+import type { NodeOverlay } from './vtep.js';
 
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
@@ -16,6 +18,9 @@ export interface NodeRecord {
   /** In the order of the object; the first of a family is the node's address. */
   readonly internalIPs: readonly Address[];
   readonly zone: string | undefined;
+  /** Name and value: a list, so that it can be compared. */
+  readonly labels: readonly (readonly [string, string])[];
+  readonly overlay: NodeOverlay;
   /** About to be removed: no new connections should be led to it. */
   readonly isLeaving: boolean;
   readonly ignored: readonly string[];
@@ -37,6 +42,8 @@ export function projectNode(node: Node): NodeRecord {
   const { podCIDR, podCIDRs = [], taints = [] } = node.spec ?? {};
   const isTainted = taints.some(({ key }) => key === TO_BE_DELETED_TAINT);
   const cidrs = podCIDRs.length > 0 ? podCIDRs : [podCIDR ?? ''].filter((text) => text !== '');
+  const { overlay, ignored: unread } = projectOverlay(node.metadata?.annotations ?? {});
+  ignored.push(...unread);
   const addresses = (node.status?.addresses ?? []).filter((a) => a.type === 'InternalIP');
   return {
     name: node.metadata?.name ?? '',
@@ -44,7 +51,9 @@ export function projectNode(node: Node): NodeRecord {
     internalIPs: addresses.flatMap((a) =>
       usable('InternalIP', a.address, canonicalAddress, 'address'),
     ),
+    overlay,
     zone: node.metadata?.labels?.[ZONE_LABEL],
+    labels: Object.entries(node.metadata?.labels ?? {}),
     isLeaving: isTainted || node.metadata?.deletionTimestamp != null,
     ignored,
   };

@@ -1,18 +1,22 @@
 /**
  * The agent's own socket, for the command line on the same node: what is programmed and why, and
- * what would become of a packet. Read-only: nothing that is asked here changes anything.
+ * what would become of a packet. What is got changes nothing; what changes something is posted.
  *
- *   GET /services                              Explanation of src/compile/explain.ts
- *   GET /trace?from=IP:PORT&to=IP:PORT/PROTO   TraceReport of src/ops/trace.ts; in=IFNAME
+ *   GET  /services                              Explanation of src/compile/explain.ts
+ *   GET  /trace?from=IP:PORT&to=IP:PORT/PROTO   TraceReport of src/ops/trace.ts; in=IFNAME
+ *   GET  /attachments, /ipam, /ipam/check       lists and report of src/ops/ipam.ts
+ *   POST /ipam/release?address=IP               what was done; force=true
  */
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { parseAddress } from '../addr.js';
 import type { Explanation } from '../compile/explain.js';
 import type { Traced } from '../core/trace.js';
 import { DataplaneError, messageOf } from '../errors.js';
 import { NOT_FOUND, plain } from './http.js';
 import type { Answer, Handler } from './http.js';
+import type { NodeDesk } from './ipam.js';
 import { buildProbe, parseProbe } from './probe-frame.js';
 import { explainTrace, ingressOf } from './trace.js';
 import type { TraceReport } from './trace.js';
@@ -27,6 +31,8 @@ export interface AdminOptions {
   readonly links: () => readonly NamedLink[];
   /** Ask the lane. */
   readonly trace: (ifindex: number, frame: Uint8Array) => Promise<Traced>;
+  /** Undefined: the agent does not serve CNI. */
+  readonly desk?: NodeDesk | undefined;
 }
 
 function json(value: unknown): Answer {
@@ -45,27 +51,60 @@ async function traceOne(options: AdminOptions, query: URLSearchParams): Promise<
   return explainTrace(probe, traced, { links, serviceName });
 }
 
+function usage(message: string): never {
+  throw new DataplaneError('ERR_USAGE', message);
+}
+
+async function release(desk: NodeDesk, query: URLSearchParams, method: string): Promise<string> {
+  if (method !== 'POST') usage(`/ipam/release: ${method}: expected POST`);
+  const text = query.get('address') ?? '';
+  let address;
+  try {
+    address = parseAddress(text);
+  } catch {
+    return usage(`address: ${JSON.stringify(text)}: expected an IP address`);
+  }
+  return desk.release(address, query.get('force') === 'true');
+}
+
+async function answer(
+  options: AdminOptions,
+  [path, query, method]: Parameters<Handler>,
+): Promise<Answer> {
+  const desk = (): NodeDesk =>
+    options.desk ?? usage('cni: missing in the configuration: the agent gives no addresses');
+  switch (path) {
+    case '/services':
+      return json(options.explain());
+    case '/trace':
+      return json(await traceOne(options, query));
+    case '/attachments':
+      return json(desk().attachments());
+    case '/ipam':
+      return json(await desk().show());
+    case '/ipam/check':
+      return json(await desk().check());
+    case '/ipam/release':
+      return json(await release(desk(), query, method));
+    default:
+      return NOT_FOUND;
+  }
+}
+
 export function adminHandler(options: AdminOptions): Handler {
-  return async (path, query) => {
-    switch (path) {
-      case '/services':
-        return json(options.explain());
-      case '/trace':
-        try {
-          return json(await traceOne(options, query));
-        } catch (error) {
-          const isUsage = error instanceof DataplaneError && error.code === 'ERR_USAGE';
-          return plain(isUsage ? 400 : 500, messageOf(error));
-        }
-      default:
-        return NOT_FOUND;
+  return async (...request) => {
+    try {
+      return await answer(options, request);
+    } catch (error) {
+      const isUsage = error instanceof DataplaneError && error.code === 'ERR_USAGE';
+      return plain(isUsage ? 400 : 500, messageOf(error));
     }
   };
 }
 
-function send(socketPath: string, path: string): Promise<IncomingMessage> {
+function send(socketPath: string, path: string, method: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, path, timeout: ANSWER_MS, agent: false }, resolve);
+    const sent = request({ socketPath, path, method, timeout: ANSWER_MS, agent: false }, resolve);
     sent.on('timeout', () => sent.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));
     sent.on('error', reject);
     sent.end();
@@ -81,12 +120,16 @@ const NO_AGENT = new Set(['ENOENT', 'ECONNREFUSED']);
  * @returns the answer, or undefined when no agent runs
  * @throws  DataplaneError ERR_USAGE, ERR_STATE with the agent's words when it refuses
  */
-export async function askAgent(stateDir: string, path: string): Promise<unknown> {
+export async function askAgent(
+  stateDir: string,
+  path: string,
+  method: 'GET' | 'POST' = 'GET',
+): Promise<unknown> {
   const socket = join(stateDir, ADMIN_SOCKET);
   let status: number | undefined;
   let body = '';
   try {
-    const response = await send(socket, path);
+    const response = await send(socket, path, method);
     status = response.statusCode;
     for await (const part of response.setEncoding('utf8')) body += part as string;
   } catch (cause) {

@@ -1,7 +1,7 @@
 /** `/configz`: the configuration in force, every default filled in. There are no secrets in it. */
 import { formatAddress, formatAddressPort, formatCidr, parseAddress } from '../addr.js';
 import type { Address, BindAddress, Cidr } from '../addr.js';
-import type { SluiceConfig } from '../config.js';
+import type { SluiceConfig } from '../config/config.js';
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;

@@ -1,21 +1,18 @@
 /**
  * Small HTTP servers for probes and scrapes: one handler, short patience, no state between requests.
  */
-import { chmodSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo, ListenOptions } from 'node:net';
-import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
 import type { BindAddress } from '../addr.js';
 import { messageOf } from '../errors.js';
+import { bindLocally, startListening } from '../unix-socket.js';
 
 /** A whole request is in within this time. */
 const REQUEST_MS = 5_000;
 /** A connection without a request is closed after this time. */
 const IDLE_MS = 5_000;
 const CONNECTIONS_MAX = 256;
-/** Read and write for the owner. */
-const OWNER_ONLY = 0o600;
 /** How often Node looks for requests that take too long. */
 const TIMEOUT_CHECK_MS = 1_000;
 
@@ -26,7 +23,11 @@ export interface Answer {
 }
 
 /** @param path  without the query */
-export type Handler = (path: string, query: URLSearchParams) => Answer | Promise<Answer>;
+export type Handler = (
+  path: string,
+  query: URLSearchParams,
+  method: string,
+) => Answer | Promise<Answer>;
 
 export interface Listener {
   /** The port bound, also when the kernel chose it. */
@@ -46,7 +47,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, handler
   const [path = '/', query = ''] = (request.url ?? '/').split('?');
   let answer: Answer;
   try {
-    answer = await handler(path, new URLSearchParams(query));
+    answer = await handler(path, new URLSearchParams(query), request.method ?? 'GET');
   } catch (error) {
     answer = plain(500, `${messageOf(error)}\n`);
   }
@@ -76,19 +77,6 @@ function serverOf(handler: Handler): Server {
   return server;
 }
 
-/** @throws the error of bind(2) or listen(2) */
-function begin(server: Server, where: ListenOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(where, () => {
-      server.off('error', reject);
-      // An accept(2) that fails is the client's loss; the server goes on.
-      server.on('error', () => undefined);
-      resolve();
-    });
-  });
-}
-
 /**
  * Bind and serve. An unspecified address of either family stands for every address of both, as in
  * Go's net package.
@@ -98,34 +86,28 @@ function begin(server: Server, where: ListenOptions): Promise<void> {
 export async function listen({ host, port }: BindAddress, handler: Handler): Promise<Listener> {
   const server = serverOf(handler);
   const isEverywhere = host === '0.0.0.0' || host === '::';
-  await begin(server, isEverywhere ? { port } : { host, port });
+  await startListening(server, isEverywhere ? { port } : { host, port });
   const bound = server.address() as AddressInfo;
   return { port: bound.port, close: () => closeServer(server) };
 }
 
 /**
- * Serve on a Unix socket that only its owner may use. What an earlier agent left there is replaced
- * at once; nobody ever sees the socket with other rights.
+ * Serve on a Unix socket that only its owner may use.
  *
  * @throws the error of mkdir(2), bind(2), chmod(2) or rename(2)
  */
 export async function listenLocally(path: string, handler: Handler): Promise<Standing> {
   const server = serverOf(handler);
-  const cradle = mkdtempSync(`${path}.`);
+  let remove: () => void;
   try {
-    const born = join(cradle, 's');
-    await begin(server, { path: born });
-    chmodSync(born, OWNER_ONLY);
-    renameSync(born, path);
+    remove = await bindLocally(server, path);
   } catch (error) {
     await closeServer(server);
     throw error;
-  } finally {
-    rmSync(cradle, { recursive: true, force: true });
   }
   return {
     close: async () => {
-      rmSync(path, { force: true });
+      remove();
       await closeServer(server);
     },
   };

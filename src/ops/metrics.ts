@@ -59,7 +59,7 @@ const LANE_HELP: Help = {
   FLOWS_ADOPTED: 'Flows taken over from an earlier agent',
   FLOWS_REJECTED: 'Flows for which the flow table had no room',
   REJECTED: 'Packets refused with an answer',
-  FLOWS_PURGED: 'Flows forgotten because their backend or their frontend changed',
+  FLOWS_PURGED: 'Flows forgotten because their backend, their frontend or their link changed',
   RESETS: 'Segments answered by a reset because their backend was removed',
   AFFINITY_HITS: 'New flows whose backend a session affinity chose',
   AFFINITY_FULL: 'New flows whose session affinity found no room',
@@ -78,12 +78,14 @@ const KERNEL_HELP: Help = {
   POD_CLIMB: 'Packets of pods sent up to the lane',
   TRUNK_CLIMB: 'Packets of the host sent up to the lane',
   UPLINK_CLIMB: 'Packets of uplinks sent up to the lane',
+  SPOOF_MAC: "Frames with a MAC address that is not their pod's, discarded",
   SPOOF_IPV4: "IPv4 packets with a source that is not their pod's, discarded",
   SPOOF_IPV6: "IPv6 packets with a source that is not their pod's, discarded",
   LANE_SILENT_PASS: "Packets left to the host's stack while the lane was silent",
   LANE_SILENT_DROP: 'Packets discarded while the lane was silent',
   BAD_STAMP: 'Frames from the lane with a stamp that names no action',
   UNKNOWN_LINK: 'Packets of pod links that are not in the links map',
+  TUNNEL_STRANGER: "Packets of our tunnels from addresses that are no node's, dropped",
 };
 
 /** A counter whose one value is a word of COUNTERS. */

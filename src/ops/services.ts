@@ -3,7 +3,7 @@
  * from what the last one left behind.
  */
 import type { ExplainedService, Explanation } from '../compile/explain.js';
-import type { SluiceConfig } from '../config.js';
+import type { SluiceConfig } from '../config/config.js';
 import { DataplaneError } from '../errors.js';
 import type { Membership, SetName } from '../model/select.js';
 import { askAgent } from './admin.js';

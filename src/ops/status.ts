@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { STATUS_FILE } from '../agent/status-file.js';
 import type { AgentStatus } from '../agent/status-file.js';
-import type { SluiceConfig } from '../config.js';
+import type { SluiceConfig } from '../config/config.js';
 import { readCounters, readLaneState } from './tables.js';
 import type { Counters, LaneState } from './tables.js';
 

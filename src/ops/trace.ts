@@ -79,6 +79,7 @@ const DROP_STAGE: Partial<Record<Drop, string>> = {
   [Drop.NO_ROUTE]: 'route',
   [Drop.SERVICE_ADDRESS_UNKNOWN]: 'route',
   [Drop.NO_NODE_ADDRESS]: 'masquerade',
+  [Drop.MASQUERADE_PROTOCOL]: 'masquerade',
   [Drop.FLOW_TABLE_FULL]: 'flow-create',
   [Drop.NO_FREE_PORT]: 'flow-create',
   [Drop.PACKET_TOO_BIG]: 'nat',

@@ -1,6 +1,7 @@
 /** The source that the configuration asks for. */
+import { once } from 'node:events';
 import { join } from 'node:path';
-import type { KubernetesConfig, SourceConfig } from '../config.js';
+import type { KubernetesConfig, SourceConfig } from '../config/config.js';
 import type { Log } from '../log.js';
 import type { SourceEvent } from '../model/events.js';
 import { watchFiles } from './files.js';
@@ -29,11 +30,18 @@ export function connectionOf({ kubeconfig }: KubernetesConfig): Connection {
   return kubeconfig === undefined ? inClusterConnection(process.env) : readKubeconfig(kubeconfig);
 }
 
+/** A node by itself: there is nothing to hear of. */
+async function* nothing(signal: AbortSignal): AsyncGenerator<SourceEvent, void> {
+  yield { type: 'synced' };
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
 /** @throws DataplaneError ERR_SOURCE, ERR_YAML  when the source cannot be opened at all */
 export function openSource(options: OpenOptions): AsyncGenerator<SourceEvent, void> {
   const { source, nodeName, stateDir, log, signal } = options;
   const counters = options.counters ?? createCounters();
   if (source.files !== undefined) return watchFiles({ dir: source.files, log, signal, counters });
+  if (source.kubernetes === undefined) return nothing(signal);
   return watchKubernetes({
     connection: connectionOf(source.kubernetes),
     nodeName,

@@ -51,6 +51,8 @@ test('control: records come in the order that never exposes a hole', (t) => {
   t.deepEqual(ops(control.flush()), [
     'PUT NODE',
     'PUT POLICY',
+    'PUT EXEMPT',
+    ...Array.from({ length: 10 }, () => 'PUT TAKEN_PORTS'),
     'PUT LINK',
     'PUT LINK',
     'PUT ROUTE',

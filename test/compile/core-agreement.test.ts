@@ -53,6 +53,11 @@ function dumpCore(core: Core): string[] {
       control(abi.CONTROL_POLICY_FLAGS_OFF, 4),
       control(abi.CONTROL_POD_RANGE4_OFF, POLICY_REST_SIZE),
     ].join(' '),
+    exempt: control(
+      abi.CONTROL_EXEMPT_OFF,
+      core.words.getUint32(abi.CONTROL_BASE + abi.CONTROL_EXEMPT_COUNT_OFF, true) * abi.RANGE_SIZE,
+    ),
+    takenPorts: control(abi.CONTROL_TAKEN_PORTS_OFF, abi.TAKEN_PORTS_BYTES),
     links: keyedRows(core, abi.RegionId.LINKS, abi.LINK_KEY_OFF, abi.LINK_KEY_SIZE),
     routes: keyedRows(core, abi.RegionId.ROUTES, abi.ROUTE_KEY_OFF, abi.ROUTE_KEY_SIZE),
     frontends: keyedRows(core, abi.RegionId.FRONTENDS, abi.FRONTEND_KEY_OFF, abi.FRONTEND_KEY_SIZE),

@@ -120,6 +120,8 @@ test('rows: links and routes of a node, byte for byte', (t) => {
   const expected = new Map([
     // flags PODS_BY_LINK, no ranges, no aliases
     ['node policy', row('02000000', zeros(27))],
+    ['node exempt', ''],
+    ['node taken ports', row(zeros(256))],
     ['node addresses', '00000000 00000000 0000ffff c0000201 20010db8 00000000 00000000 00000001'],
     // state | kind, port, flags | ifindex | IPv4, MTU 1400 | IPv6 | pod MAC, own MAC | spare
     [
@@ -227,6 +229,10 @@ test('rows: links and routes of a node, byte for byte', (t) => {
     [
       'route 0.0.0.0/0',
       row('00000000 02000000', '00000000 00000000 0000ffff 00000000', '60000000', zeros(9)),
+    ],
+    [
+      'route 10.244.1.0/24',
+      row('00000000 02000000', '00000000 00000000 0000ffff 0af40100', '78000000', zeros(9)),
     ],
     ['route ::/0', row('00000000 02000000', zeros(4), '00000000', zeros(9))],
   ]);

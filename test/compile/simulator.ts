@@ -36,6 +36,7 @@ import {
   SERVICE_RANGES_OFF,
   SERVICE_SET_OFF,
   SERVICE_SIZE,
+  TAKEN_PORTS_BYTES,
   TableId,
 } from '../../assembly/abi.js';
 import type { Row, Rows, ServiceRow } from '../../src/compile/rows.js';
@@ -64,6 +65,8 @@ interface MaglevTable {
 export interface Tables {
   readonly node: string;
   readonly policy: string;
+  readonly exempt: string;
+  readonly takenPorts: string;
   readonly links: ReadonlyMap<string, Uint8Array>;
   readonly routes: ReadonlyMap<string, Uint8Array>;
   readonly frontends: ReadonlyMap<string, Uint8Array>;
@@ -94,7 +97,8 @@ const PLACES = [SERVICE_SET_OFF, SERVICE_MAGLEV_OFF, SERVICE_LOCAL_MAGLEV_OFF, S
 
 /** Everything in the tables, with indices replaced by what they point at. */
 export function dumpTables(tables: Tables): string[] {
-  const { node, policy, links, routes, frontends, services, backends, sets, ranges } = tables;
+  const { node, policy, exempt, takenPorts } = tables;
+  const { links, routes, frontends, services, backends, sets, ranges } = tables;
   const serviceText = (service: Uint8Array | undefined): string => {
     if (!service) return 'none';
     const bare = service.slice();
@@ -117,6 +121,8 @@ export function dumpTables(tables: Tables): string[] {
   return [
     `node ${node}`,
     `policy ${policy}`,
+    `exempt ${exempt}`,
+    `taken ports ${takenPorts}`,
     ...[...links.values()].map((row) => `link ${hex(row)}`),
     ...[...routes.values()].map((row) => `route ${hex(row)}`),
     ...[...frontends].map(frontendText),
@@ -150,6 +156,8 @@ export function createSimulator(): Simulator {
   let purged: Purged[] = [];
   let node = '';
   let policy = '';
+  let exempt = new Uint8Array();
+  const takenPorts = new Uint8Array(TAKEN_PORTS_BYTES);
 
   const keyed = (
     op: number,
@@ -247,6 +255,16 @@ export function createSimulator(): Simulator {
       case TableId.POLICY:
         policy = policyText(payload);
         return;
+      case TableId.EXEMPT: {
+        const list = new Uint8Array((idx + count) * RANGE_SIZE);
+        list.set(exempt.subarray(0, idx * RANGE_SIZE));
+        list.set(payload.subarray(0, count * RANGE_SIZE), idx * RANGE_SIZE);
+        exempt = list;
+        return;
+      }
+      case TableId.TAKEN_PORTS:
+        takenPorts.set(payload.subarray(0, count), idx);
+        return;
       case TableId.PURGE: {
         purge(payload);
         return;
@@ -316,6 +334,8 @@ export function createSimulator(): Simulator {
       dumpTables({
         node,
         policy,
+        exempt: hex(exempt),
+        takenPorts: hex(takenPorts),
         links,
         routes,
         frontends,
@@ -364,6 +384,10 @@ export function expectedDump(rows: Rows): string[] {
         return `node ${hex(row.bytes)}`;
       case TableId.POLICY:
         return `policy ${policyText(row.bytes)}`;
+      case TableId.EXEMPT:
+        return `exempt ${hex(row.bytes)}`;
+      case TableId.TAKEN_PORTS:
+        return `taken ports ${hex(row.bytes)}`;
       default:
         return `${row.table === TableId.LINK ? 'link' : 'route'} ${hex(padded)}`;
     }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { formatAddress, formatCidr, parseCidr } from '../../src/addr.js';
-import { describeConfig, loadConfig, parseConfig } from '../../src/config.js';
+import { describeConfig, loadConfig, parseConfig } from '../../src/config/config.js';
 
 const HEAD =
   'apiVersion: sluice/v1alpha1\nkind: SluiceConfiguration\nsource:\n  files: manifests\n';
@@ -29,7 +29,31 @@ test('config: a file with the required keys only is complete', (t) => {
     loadBalancing: { algorithm: 'random', seed: 0 },
     resetRemovedEndpoints: false,
     timeouts: { tcpEstablished: 86400, tcpCloseWait: 3600, udp: 30, udpStream: 120 },
-    podMTU: 1500,
+    cni: undefined,
+    masquerade: {
+      outside: true,
+      nonMasqueradeCIDRs: [],
+      ipMasqAgentFile: '/etc/config/ip-masq-agent',
+    },
+    ipam: {
+      mode: 'range',
+      ranges: undefined,
+      dataDir: '/var/lib/cni/networks',
+      cooldownSec: 0,
+      leakGraceSec: 300,
+      blocks: undefined,
+    },
+    overlay: {
+      etcd: undefined,
+      flannel: false,
+      mode: 'auto',
+      network: [],
+      peers: [],
+      port: 8472,
+      subnetFile: undefined,
+      vni: 1,
+    },
+    podMTU: undefined,
     nodeAddresses: [],
     capacities: {
       flows4: 262144,
@@ -224,7 +248,7 @@ for (const [more, line] of BAD) {
   });
 }
 
-test('config: the source is a folder or an API server, and exactly one of them', (t) => {
+test('config: the source is a folder, an API server or nothing, and never both', (t) => {
   const withSource = (source: string) => parseConfig(HEAD.replace(/source:.*/s, source), FILE, 'n');
   t.deepEqual(withSource('source: {kubernetes: {}}\n').source, {
     kubernetes: { kubeconfig: undefined },
@@ -232,9 +256,10 @@ test('config: the source is a folder or an API server, and exactly one of them',
   t.deepEqual(withSource('source: {kubernetes: {kubeconfig: k}}\n').source, {
     kubernetes: { kubeconfig: '/etc/sluice/k' },
   });
-  for (const source of ['source: {}\n', 'source: {files: a, kubernetes: {}}\n']) {
-    t.throws(() => withSource(source), { message: /expected either files or kubernetes/ });
-  }
+  const both = 'source: {files: a, kubernetes: {}}\n';
+  t.throws(() => withSource(both), { message: /expected either files or kubernetes/ });
+  t.deepEqual(withSource('source: {}\n').source, {});
+  t.deepEqual(withSource('').source, {});
 });
 
 test('config: two mistakes are two lines', (t) => {
@@ -274,4 +299,47 @@ test('config: the reference names every key with its type and default', (t) => {
 test('config: a node name with dots pins where dots are allowed', (t) => {
   const { pinDir } = parse('nodeName: node-1.example.com\n');
   t.is(pinDir, '/sys/fs/bpf/sluice/node-1_example_com');
+});
+
+const ipam = (lines: string) => parse(`ipam:\n${lines.replace(/^/gm, '  ')}`).ipam;
+
+test('config: ipam.ranges is a list of sets, and paths start from the file', (t) => {
+  const { ranges, dataDir, cooldownSec, leakGraceSec } = ipam(
+    'ranges:\n  - [{ subnet: 10.1.0.0/24, rangeStart: 10.1.0.9 }, { subnet: 10.2.0.0/24 }]\n' +
+      '  - [{ subnet: fd00::/64, rangeEnd: "fd00::ff", gateway: "fd00::fe" }]\n' +
+      'dataDir: networks\ncooldownSec: 30\nleakGraceSec: 60',
+  );
+  t.deepEqual(ranges, [
+    [{ subnet: '10.1.0.0/24', rangeStart: '10.1.0.9' }, { subnet: '10.2.0.0/24' }],
+    [{ subnet: 'fd00::/64', rangeEnd: 'fd00::ff', gateway: 'fd00::fe' }],
+  ]);
+  t.is(dataDir, '/etc/sluice/networks');
+  t.deepEqual([cooldownSec, leakGraceSec], [30, 60]);
+});
+
+test('config: ipam.ranges that cannot be served are refused [cni 40]', (t) => {
+  const refused = (sets: string, message: RegExp) =>
+    t.throws(() => ipam(`ranges: ${sets}`), { code: 'ERR_CONFIG', message });
+  refused('[[{ subnet: 10.1.0.1/24 }]]', /subnet: .*bits set behind its prefix length/);
+  refused('[[{ subnet: 10.1.0.0/31 }]]', /ipam\.ranges: .*10\.1\.0\.0\/31 is too small/);
+  refused('[[{ subnet: 10.1.0.0/24 }, { subnet: fd00::/64 }]]', /mixes address families/);
+  refused('[[{ subnet: 10.1.0.0/24 }, { subnet: 10.1.0.0/25 }]]', /overlap/);
+  refused('[[]]', /a range set is empty/);
+});
+
+test('config: ipam.mode blocks takes its own keys, and range none of them', (t) => {
+  const { mode, blocks, ranges } = ipam('mode: blocks\nstore: { file: blocks }');
+  t.deepEqual(
+    [mode, blocks?.store, ranges],
+    ['blocks', { kind: 'file', dir: '/etc/sluice/blocks' }, undefined],
+  );
+  const refused = (lines: string, message: RegExp) =>
+    t.throws(() => ipam(lines), { code: 'ERR_CONFIG', message });
+  refused('mode: blocks', /ipam\.store: .*expected one of file, etcd and kubernetes/);
+  refused('store: { file: blocks }', /ipam\.store: .*expected none with mode range/);
+  refused('mode: blocks\nstore: { kubernetes: true }', /expected source\.kubernetes with it/);
+  refused(
+    'mode: blocks\nstore: { file: b }\nranges: [[{ subnet: 10.1.0.0/24 }]]',
+    /ipam\.ranges: .*none with mode blocks/,
+  );
 });

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { formatCidr, parseCidr } from '../../src/addr.js';
-import { loadConfig, parseConfig } from '../../src/config.js';
+import { loadConfig, parseConfig } from '../../src/config/config.js';
 import { parseGoDuration } from '../../src/go-duration.js';
-import { readKubeProxy } from '../../src/kube-proxy-config.js';
-import { settingsOf } from '../../src/kube-proxy-settings.js';
+import { readKubeProxy } from '../../src/config/kube-proxy.js';
+import { settingsOf } from '../../src/config/kube-proxy-settings.js';
 import { setOomScore } from '../../src/kernel/oom-score.js';
 import { readYaml } from '../../src/yaml.js';
 

@@ -12,7 +12,7 @@ import { A4, B4, type Engine, IF, openEngine } from '../support/engine.js';
 import { type ChunkName, packet } from '../support/frames.js';
 
 const VIP = '10.96.0.10';
-/** With FLOW_PROBE_MAX slots every run is the whole table: 8 flows fill it. */
+/** Of fewer than FLOW_PROBE_MAX slots, every run is the whole table: 8 flows fill it. */
 const TINY = { flows4: 16, flows6: 16 } as const;
 
 function tiny(): Engine {
@@ -110,6 +110,36 @@ test('table full: a connection that waits for its SYN-ACK makes room, an establi
   const next = engine.send(IF.POD_A, syn(998));
   t.is(next.verdict, Verdict.TX, 'the newest waits itself and is the next to go');
   t.throws(() => engine.flow(A4, 999, VIP, 80));
+});
+
+test('table full: a connection that both ends have closed makes room before one that waits', (t) => {
+  const engine = tiny();
+  for (let i = 0; i < 8; i++) {
+    engine.send(IF.POD_A, packet({ proto: 'tcp', src: A4, dst: B4, sport: 100 + i, flags: 'S' }));
+    const row = engine.flow(A4, 100 + i, B4, 80);
+    const state = i === 6 ? TcpState.TIME_WAIT : i === 2 ? TcpState.SYN_SENT : TcpState.FIN_WAIT;
+    engine.core.words.setUint8(row.tally + TALLY_STATE_OFF, state);
+  }
+  t.is(engine.send(IF.POD_A, udp(999, VIP)).verdict, Verdict.TX);
+  engine.send(IF.POD_B, answer(999));
+  t.throws(() => engine.flow(A4, 106, B4, 80));
+  t.is(engine.send(IF.POD_A, udp(998, VIP)).verdict, Verdict.TX, 'now the one that waits');
+  t.throws(() => engine.flow(A4, 102, B4, 80));
+  engine.send(IF.POD_B, answer(998));
+  t.is(engine.send(IF.POD_A, udp(997, VIP)).drop, Drop.FLOW_TABLE_FULL, 'half closed is open');
+});
+
+test('table full: a table takes living flows up to half of its rows, whatever their tuples', (t) => {
+  const rows = 16384;
+  const engine = openEngine({ capacities: { flows4: rows } });
+  // As a client's system hands out ports: in steps of two.
+  const flows = rows / 4;
+  for (let i = 0; i < flows; i++) {
+    const sport = 1025 + 2 * i;
+    engine.send(IF.POD_A, udp(sport));
+    engine.send(IF.POD_B, answer(sport));
+  }
+  t.is(engine.flows().length, 2 * flows);
 });
 
 test('table full: a flow that the kernel has seen answered stays', (t) => {

@@ -1,39 +1,45 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { readCases } from '../../scripts/tap-summary.js';
+import { CASE_PAGES, claimsOf, readCases } from '../../scripts/tap-summary.js';
 
 const ROOT = join(import.meta.dirname, '../..');
-const { all, notApplicable } = readCases(readFileSync(join(ROOT, 'docs/conformance.md'), 'utf8'));
+/** Cases that each page has: none gets lost. */
+const CASE_COUNT: Readonly<Record<string, number>> = { proxy: 126, cni: 78 };
 
-/** Every number that a title in the tests lays claim to. */
-function claimed(): Set<number> {
+const lists = CASE_PAGES.map((page) =>
+  readCases(page, readFileSync(join(ROOT, page.page), 'utf8')),
+);
+
+/** Every case that a text in the tests lays claim to. The tests of the counting itself claim nothing. */
+function claimed(): Set<string> {
   const files = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' });
-  const titles = files
-    .filter((name) => name.endsWith('.test.ts'))
-    .flatMap((name) => [
-      ...readFileSync(join(ROOT, 'test', name), 'utf8').matchAll(/\[proxy ([\d ]+)\]/g),
-    ]);
-  return new Set(titles.flatMap(([, numbers = '']) => numbers.split(' ').map(Number)));
+  const sources = files
+    .filter((name) => name.endsWith('.test.ts') && !name.endsWith('tap-summary.test.ts'))
+    .map((name) => readFileSync(join(ROOT, 'test', name), 'utf8'));
+  return new Set(sources.flatMap(claimsOf));
 }
 
-test('conformance: the list is numbered from 1 on without a gap', (t) => {
-  t.deepEqual(
-    all,
-    all.map((_, i) => i + 1),
-  );
-  t.is(all.length, 126);
-});
+for (const { tag, page, all, notApplicable } of lists) {
+  test(`conformance: ${page} is numbered from 1 on without a gap`, (t) => {
+    t.deepEqual(
+      all,
+      all.map((_, i) => i + 1),
+    );
+    t.true(all.length === CASE_COUNT[tag], `${String(all.length)} cases`);
+  });
 
-test('conformance: every case has a test or a reason why it does not apply', (t) => {
-  const known = claimed();
-  t.deepEqual(
-    all.filter((number) => !known.has(number) && !notApplicable.includes(number)),
-    [],
-  );
-  t.deepEqual(
-    [...known].filter((number) => !all.includes(number)),
-    [],
-    'no such case',
-  );
-});
+  test(`conformance: every case of ${page} has a test or a reason why it does not apply`, (t) => {
+    const known = claimed();
+    t.deepEqual(
+      all.filter((number) => !known.has(`${tag} ${number}`) && !notApplicable.includes(number)),
+      [],
+    );
+    const numbers = [...known].filter((claim) => claim.startsWith(`${tag} `));
+    t.deepEqual(
+      numbers.filter((claim) => !all.includes(Number(claim.slice(tag.length + 1)))),
+      [],
+      'no such case',
+    );
+  });
+}

@@ -27,7 +27,9 @@ function node(lab: Lab): Node {
 function pod(lab: Lab, name: string, n: number) {
   const ns = lab.namespace(name);
   const ips = [`10.1.0.${n}`, `fd00:1::${n}`];
-  return { ns, spec: { namespace: 'default', name, netns: ns.path, ips, mtu: MTU } };
+  const key = { namespace: 'default', name };
+  const link = { hostIfname: podLinkName(key), mac: podMac(key), ifname: 'eth0' };
+  return { ns, key, spec: { ...link, netns: ns.path, ips, mtu: MTU } };
 }
 
 function stateOf(ns: Namespace): string {
@@ -72,8 +74,8 @@ labTest('pod link: both ends are as the model says', (t, lab) => {
   const { ns, net } = node(lab);
   const a = pod(lab, 'a', 2);
   const link = ensurePodLink(net, a.spec);
-  t.like(link, { mtu: MTU, ownMac: GATEWAY_MAC, podMac: podMac(a.spec), adopted: false });
-  t.is(link.name, podLinkName(a.spec));
+  t.like(link, { mtu: MTU, ownMac: GATEWAY_MAC, podMac: podMac(a.key), adopted: false });
+  t.is(link.name, podLinkName(a.key));
   const [host] = ns.json(['ip', '-j', '-d', 'address', 'show', link.name]) as {
     ifindex: number;
     address: string;
@@ -175,7 +177,7 @@ labTest(
   (t, lab) => {
     const { ns, net } = node(lab);
     const a = pod(lab, 'a', 2);
-    const name = podLinkName(a.spec);
+    const name = podLinkName(a.key);
     lab.connect({ ns, ifname: name }, { ns, ifname: 'stale' });
     const first = ensurePodLink(net, a.spec);
     t.false(first.adopted);
@@ -192,7 +194,8 @@ labTest('pod link: an address moves to the pod that has it now', (t, lab) => {
   const { ns, net } = node(lab);
   const [old, young] = [pod(lab, 'old', 2), pod(lab, 'young', 2)];
   ensurePodLink(net, old.spec);
-  const { name } = ensurePodLink(net, young.spec);
+  t.throws(() => ensurePodLink(net, young.spec), { code: 'ERR_ADDRESS_TAKEN' });
+  const { name } = ensurePodLink(net, { ...young.spec, takesAddress: true });
   t.regex(ns.run(['ip', 'route', 'get', '10.1.0.2']), new RegExp(name));
   t.regex(ns.run(['ip', 'route', 'get', 'fd00:1::2']), new RegExp(name));
   net.close();
@@ -226,7 +229,10 @@ labTest('pod link: when its making fails half-way nothing is left', (t, lab) => 
   // The operator routes the address elsewhere: not ours to take.
   ns.run(['ip', 'route', 'add', '10.1.0.2/32', 'dev', 'lo']);
   const links = [ns, a.ns].map((each) => each.run(['ip', '-j', 'link']));
-  t.throws(() => ensurePodLink(net, a.spec), { code: 'EEXIST', message: /10\.1\.0\.2\/32/ });
+  t.throws(() => ensurePodLink(net, a.spec), {
+    code: 'ERR_ADDRESS_TAKEN',
+    message: /10\.1\.0\.2\/32/,
+  });
   t.deepEqual(
     [ns, a.ns].map((each) => each.run(['ip', '-j', 'link'])),
     links,
@@ -239,7 +245,10 @@ labTest('pod link: an interface of the pod that is not ours is left alone', (t, 
   const { ns, net } = node(lab);
   const a = pod(lab, 'a', 2);
   a.ns.run(['ip', 'link', 'add', 'eth0', 'type', 'bridge']);
-  t.throws(() => ensurePodLink(net, a.spec), { code: 'EEXIST', message: /peer eth0/ });
+  t.throws(() => ensurePodLink(net, a.spec), {
+    code: 'ERR_IFNAME_TAKEN',
+    message: /interface eth0/,
+  });
   t.regex(a.ns.run(['ip', '-d', 'link', 'show', 'eth0']), /bridge/);
   t.deepEqual(listPodLinks(net), []);
   const link = ensurePodLink(net, { ...a.spec, ifname: 'net1', hostIfname: 'slcmine' });

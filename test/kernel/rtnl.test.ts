@@ -22,7 +22,8 @@ function asked(verb: (rtnl: Rtnl) => void): {
     questions.push(question);
     return [];
   };
-  verb({ request: record, dump: record, close: () => undefined });
+  const unused = { batch: () => undefined, later: () => Promise.resolve() };
+  verb({ request: record, dump: record, ...unused, close: () => undefined });
   const [question] = questions;
   if (question === undefined) throw new Error('the verb asked nothing');
   const bytes = encodeRequest({ ...question, flags: question.flags ?? 0, seq: 1 });

@@ -188,7 +188,7 @@ labTest('trunk: when its making fails half-way nothing is left', (t, lab) => {
   const broken: Netns = {
     ...net,
     sysctl: {
-      read: (key) => net.sysctl.read(key),
+      ...net.sysctl,
       write: () => {
         throw new Error('no');
       },

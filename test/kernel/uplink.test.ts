@@ -45,6 +45,7 @@ labTest('uplink: it is resolved to index, MAC, MTU, driver and global addresses'
     mtu: 1480,
     driver: 'veth',
     mode: 'tc',
+    up: true,
     addresses: ['192.0.2.1/24', '2001:db8::1/64'],
   });
   t.throws(() => resolveUplink(net, { name: 'eth9', mode: 'auto' }), {
@@ -52,6 +53,10 @@ labTest('uplink: it is resolved to index, MAC, MTU, driver and global addresses'
     message: /uplink eth9 does not exist; this node has lo, .*up0/,
   });
   t.is(resolveUplink(net, { name: 'lo', mode: 'auto' }).mode, 'tc');
+  node.run(['ip', 'link', 'add', 'slc0123456789a', 'type', 'veth', 'peer', 'name', 'pod0']);
+  t.throws(() => resolveUplink(net, { name: 'slc0123456789a', mode: 'xdp' }), {
+    message: /slc0123456789a is the link of a pod/,
+  });
   net.close();
 });
 

@@ -55,11 +55,12 @@ test('layout: rows are whole cache lines, their fields where the programs load t
   t.is(abi.COUNTER_KERNEL_BASE + 512, abi.COUNTERS_BYTES / 8);
 });
 
-test('layout: the links value of maps.h is the 24 bytes the host writes', (t) => {
+test('layout: the links value of maps.h is the 32 bytes the host writes', (t) => {
   const found = defines(readFileSync(MAPS_H, 'utf8'));
   t.is(found.get('LINKS_ADDR4_OFF'), 0);
   t.is(found.get('LINKS_ADDR6_OFF'), 8);
-  t.is(found.get('LINKS_VALUE_SIZE'), 24);
+  t.is(found.get('LINKS_MAC_OFF'), 24);
+  t.is(found.get('LINKS_VALUE_SIZE'), 32);
 });
 
 const skip = checkSkipReason();

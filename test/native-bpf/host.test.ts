@@ -154,6 +154,27 @@ rootTest('host: what Sluice has sent on its way is not caught again', (t) => {
   rig().removeLink(LINK);
 });
 
+rootTest('host: what the host forwards to a pod goes by the trunk until a row knows it', (t) => {
+  // A test run is on the loopback: for once a pod is behind it.
+  const loopback = 1;
+  rig().putLink(loopback, CLIENT4, CLIENT6);
+  for (const tuple of [ANSWER4, ANSWER6]) {
+    const frame = frameOf(tuple);
+    t.true(isCaught(t, frame, LINK), 'from another link');
+    t.false(isCaught(t, frame), 'what the host itself sends has its own way');
+    t.false(isCaught(t, frame, TRUNK), 'from the lane');
+    rig().control({ alive: false, failMode: FailMode.OPEN });
+    t.false(isCaught(t, frame, LINK), 'with a silent lane');
+    rig().control({ alive: true, failMode: FailMode.OPEN });
+    rig().putRow({ from: tuple, action: Action.POD, inIfindex: 0 });
+    t.false(isCaught(t, frame, LINK), 'an answer to what a pod has sent by way of the host');
+    rig().putRow({ from: tuple, action: Action.POD, inIfindex: TRUNK });
+    t.true(isCaught(t, frame, LINK), 'as its row says');
+  }
+  rig().removeLink(loopback);
+  t.false(isCaught(t, frameOf({ ...ANSWER4, dport: 40009 }), LINK), 'to whom is no pod');
+});
+
 rootTest('host: a silent lane is asked nothing, but what has a row goes where it says', (t) => {
   rig().putOurs(NODE4, NODE_PORT, TCP);
   rig().putRow({ from: ANSWER4, action: Action.UPLINK, inIfindex: TRUNK });

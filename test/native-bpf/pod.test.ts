@@ -78,6 +78,19 @@ rootTest('pod: a source that is not its own is dropped and counted by family', (
   t.is(rig().counted(KernelCounter.POD_CLIMB), 0);
 });
 
+rootTest('pod: a MAC address that is not its own is dropped, whatever the frame', (t) => {
+  rig().putLink(LOOPBACK, POD4, POD6);
+  const srcMac = Uint8Array.of(0x0a, 1, 2, 3, 4, 6);
+  const arps = [rawFrame(ETH_ARP, ARP_REQUEST), rawFrame(ETH_ARP, ARP_REPLY)];
+  const frames = [frameOf(FROM4), frameOf(FROM6), icmpv6(135), icmpv6(136), ...arps];
+  for (const frame of frames) {
+    frame.set(srcMac, 6);
+    t.is(rig().run('pod_ingress', frame).retval, TC_ACT_SHOT);
+    t.is(rig().counted(KernelCounter.SPOOF_MAC), 1);
+    t.is(rig().counted(KernelCounter.POD_CLIMB), 0);
+  }
+});
+
 rootTest('pod: a family the link has no address of is spoofed', (t) => {
   rig().putLink(LOOPBACK, NONE4, NONE6);
   t.is(rig().run('pod_ingress', frameOf(FROM4)).retval, TC_ACT_SHOT);

@@ -16,6 +16,8 @@ import {
   CONTROL_HEARTBEAT_NS_OFF,
   CONTROL_STALE_MS_OFF,
   CONTROL_TRUNK_IFINDEX_OFF,
+  CONTROL_TUNNEL_PORT_OFF,
+  CONTROL_TUNNEL_VNI_OFF,
   COUNTER_KERNEL_BASE,
   COUNTERS_BYTES,
   FailMode,
@@ -61,10 +63,10 @@ import {
   monotonicMs,
   progTestRun,
 } from '../../src/native.js';
-import { protoNumber, type Tuple } from './frames.js';
+import { MAC_CLIENT, protoNumber, type Tuple } from './frames.js';
 
 /** Few rows, so that runs of probes are easily made. */
-export const RIG_ROWS = 64;
+export const RIG_ROWS = 128;
 /** The link packets come by: a test run without a device is on the loopback. */
 export const LOOPBACK = 1;
 export const TRUNK = 77;
@@ -72,6 +74,7 @@ export const STALE_MS = 2000;
 
 const NS_PER_MS = 1e6;
 const OURS_KEY_SIZE = 24;
+const IPPROTO_UDP = 17;
 const MAPPED_PREFIX = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
 // struct __sk_buff (linux/bpf.h)
 const SKB_SIZE = 192;
@@ -128,6 +131,9 @@ export interface Rig {
     readonly offload?: boolean;
     /** Ifindex of the trunk; TRUNK when absent. */
     readonly trunk?: number;
+    /** UDP port of tunnels; none when absent. */
+    readonly tunnelPort?: number;
+    readonly vni?: number;
   }): void;
   /** @returns the row's index */
   putRow(row: Row): number;
@@ -135,6 +141,10 @@ export interface Rig {
   putLink(ifindex: number, addr4: Uint8Array, addr6: Uint8Array): void;
   removeLink(ifindex: number): void;
   putOurs(addr: Uint8Array, port: number, proto: number): void;
+  /** Take tunnel packets from an address. */
+  putTunnelPeer(addr: Uint8Array, port: number): void;
+  /** Tunnel packets to an address are this host's. */
+  putTunnelHere(addr: Uint8Array, port: number): void;
   tally(v6: boolean, idx: number): Tally;
   /** Growth of a counter since the last question about it. */
   counted(counter: KernelCounter): number;
@@ -223,14 +233,26 @@ function key32(value: number): Buffer {
   return key;
 }
 
+/** Address, IPv4 as mapped; port, protocol, mark of tunnels, zeros. */
+function oursKey(addr: Uint8Array, port: number, proto: number, mark: number): Buffer {
+  const mapped = addr.length === 4 ? Buffer.concat([MAPPED_PREFIX, addr]) : addr;
+  const tail = Buffer.alloc(8);
+  tail.writeUInt16BE(port, 0);
+  tail.set([proto, mark], 2);
+  return Buffer.concat([mapped, tail]);
+}
+
 interface ControlFields {
   readonly alive: boolean;
   readonly failMode: FailMode;
   readonly offload: boolean;
   readonly trunk: number;
+  readonly tunnelPort: number;
+  readonly vni: number;
 }
 
-function controlImage({ alive, failMode, offload, trunk }: ControlFields): Buffer {
+function controlImage(fields: ControlFields): Buffer {
+  const { alive, failMode, offload, trunk, tunnelPort, vni } = fields;
   const page = Buffer.alloc(CONTROL_BYTES);
   const beatMs = alive ? monotonicMs() : monotonicMs() - 2 * STALE_MS;
   page.writeBigUInt64LE(BigInt(Math.floor(beatMs * NS_PER_MS)), CONTROL_HEARTBEAT_NS_OFF);
@@ -239,6 +261,8 @@ function controlImage({ alive, failMode, offload, trunk }: ControlFields): Buffe
   page.writeUInt32LE(failMode, CONTROL_FAIL_MODE_OFF);
   page.writeUInt32LE(offload ? CONTROL_F_OFFLOAD : 0, CONTROL_FLAGS_OFF);
   page.writeUInt32LE(trunk, CONTROL_TRUNK_IFINDEX_OFF);
+  page.writeUInt16BE(tunnelPort, CONTROL_TUNNEL_PORT_OFF);
+  page.writeUIntBE(vni, CONTROL_TUNNEL_VNI_OFF, 3);
   page.writeUInt32LE(RIG_ROWS - 1, CONTROL_FLOWS4_MASK_OFF);
   page.writeUInt32LE(RIG_ROWS - 1, CONTROL_FLOWS6_MASK_OFF);
   KEYS.forEach((key, i) => page.writeUInt32LE(key, CONTROL_HASH_KEYS_OFF + 4 * i));
@@ -257,7 +281,7 @@ export function createMaps(): Record<string, number> {
     tally4: array('tally4', TALLY_SIZE, RIG_ROWS),
     flows6: array('flows6', FLOW6_SIZE, RIG_ROWS),
     tally6: array('tally6', TALLY_SIZE, RIG_ROWS),
-    links: hash('links', 4, 24),
+    links: hash('links', 4, 32),
     ours: hash('ours', 24, 4),
     xsks: createXskMap(1),
     device: createDeviceMap(),
@@ -278,9 +302,12 @@ export function openRig(fds = createMaps()): Rig {
   };
   const counts = new Map<KernelCounter, bigint>();
   const rig: Rig = {
-    control({ alive = true, failMode = FailMode.OPEN, offload = true, trunk = TRUNK }) {
-      const image = controlImage({ alive, failMode, offload, trunk });
-      mapUpdate(fd('control'), key32(0), image);
+    control(fields) {
+      const usual = {
+        ...{ alive: true, failMode: FailMode.OPEN, offload: true, trunk: TRUNK },
+        ...{ tunnelPort: 0, vni: 0 },
+      };
+      mapUpdate(fd('control'), key32(0), controlImage({ ...usual, ...fields }));
     },
     putRow(row) {
       const slot = hashSlot(row.from, RIG_ROWS) + (row.displaced ?? 0);
@@ -301,18 +328,20 @@ export function openRig(fds = createMaps()): Rig {
       }
     },
     putLink(ifindex, addr4, addr6) {
-      const value = Buffer.concat([addr4, key32(0), addr6]);
+      const value = Buffer.concat([addr4, key32(0), addr6, MAC_CLIENT, new Uint8Array(2)]);
       mapUpdate(fd('links'), key32(ifindex), value);
     },
     removeLink(ifindex) {
       mapDelete(fd('links'), key32(ifindex));
     },
     putOurs(addr, port, proto) {
-      const mapped = addr.length === 4 ? Buffer.concat([MAPPED_PREFIX, addr]) : addr;
-      const tail = Buffer.alloc(8);
-      tail.writeUInt16BE(port, 0);
-      tail.writeUInt8(proto, 2);
-      mapUpdate(fd('ours'), Buffer.concat([mapped, tail]), key32(1));
+      mapUpdate(fd('ours'), oursKey(addr, port, proto, 0), key32(1));
+    },
+    putTunnelPeer(addr, port) {
+      mapUpdate(fd('ours'), oursKey(addr, port, IPPROTO_UDP, 1), key32(1));
+    },
+    putTunnelHere(addr, port) {
+      mapUpdate(fd('ours'), oursKey(addr, port, IPPROTO_UDP, 2), key32(1));
     },
     tally(v6, idx) {
       const row = Buffer.from(

@@ -152,6 +152,57 @@ rootTest('uplink: all fragments of a claimed protocol climb, whatever their port
   t.is(fate(t, frameOf({ ...TO_NODE4, proto: 'udp' })), 'host', 'whole datagrams do not');
 });
 
+const VXLAN_PORT = 8472;
+const VNI = 7;
+
+function tunnelPacket(v6: boolean, vni = VNI): Buffer {
+  const to: Tuple = { ...(v6 ? TO_NODE6 : TO_NODE4), proto: 'udp', dport: VXLAN_PORT };
+  return frameOf(to, { payload: Uint8Array.of(8, 0, 0, 0, 0, 0, vni, 0, ...Buffer.alloc(20)) });
+}
+
+function expectTunnelPackets(): void {
+  rig().control({ tunnelPort: VXLAN_PORT, vni: VNI });
+  for (const address of [NODE4, NODE6]) rig().putTunnelHere(address, VXLAN_PORT);
+}
+
+function withOptions(plain: Buffer): Buffer {
+  const ipEnd = ETH_HLEN + 20;
+  const parts = [plain.subarray(0, ipEnd), Buffer.alloc(8, 1), plain.subarray(ipEnd)];
+  const frame = Buffer.concat(parts);
+  frame[ETH_HLEN] = 0x47;
+  return frame;
+}
+
+rootTest('uplink: a tunnel packet to this host is dropped unless a node has sent it', (t) => {
+  expectTunnelPackets();
+  for (const v6 of [false, true]) {
+    t.is(fate(t, tunnelPacket(v6)), 'dropped');
+    t.is(fate(t, tunnelPacket(v6, VNI + 1)), 'host', 'of a network that is none of ours');
+  }
+  t.is(fate(t, withOptions(tunnelPacket(false))), 'dropped');
+  t.is(fate(t, withOptions(tunnelPacket(false, VNI + 1))), 'host');
+  rig().putTunnelPeer(CLIENT4, VXLAN_PORT);
+  rig().putTunnelPeer(CLIENT6, VXLAN_PORT);
+  for (const v6 of [false, true]) t.is(fate(t, tunnelPacket(v6)), 'host');
+  t.is(fate(t, withOptions(tunnelPacket(false))), 'host');
+});
+
+rootTest('uplink: a tunnel packet that ends elsewhere is passed on, whoever has sent it', (t) => {
+  rig().control({ tunnelPort: VXLAN_PORT, vni: VNI });
+  for (const v6 of [false, true]) t.is(fate(t, tunnelPacket(v6)), 'host');
+  rig().putOurs(NODE4, 0, 0);
+  t.is(fate(t, tunnelPacket(false)), 'lane', 'to a pod with tunnels of its own');
+});
+
+rootTest('uplink: a tunnel packet in fragments goes no other way than a whole one', (t) => {
+  expectTunnelPackets();
+  const first = tunnelPacket(false);
+  first.writeUInt16BE(0x2000, ETH_HLEN + 6);
+  // Fragments to the node's addresses climb.
+  rig().putOurs(NODE4, 0, UDP);
+  t.is(fate(t, first), 'dropped');
+});
+
 rootTest('uplink: nobody outside speaks with the loopback, frontend or not', (t) => {
   const loopback = addr4('127.0.0.1');
   rig().putOurs(loopback, NODE_PORT, TCP);

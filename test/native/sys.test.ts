@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -56,6 +56,22 @@ test('pinThread: the kernel reports the processor it was given', (t) => {
     },
     { instanceOf: RangeError },
   );
+});
+
+test('tryLock: one open file at a time has it, until it is unlocked or closed', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-lock-'));
+  const [first, second] = [1, 2].map(() => openSync(join(folder, 'lock'), 'w'));
+  if (first === undefined || second === undefined) throw new Error('no file');
+  t.true(native.tryLock(first));
+  t.false(native.tryLock(second));
+  native.unlock(first);
+  t.true(native.tryLock(second));
+  t.false(native.tryLock(first));
+  closeSync(second);
+  t.true(native.tryLock(first));
+  closeSync(first);
+  t.throws(() => native.tryLock(1_000_000), { code: 'EBADF' });
+  rmSync(folder, { recursive: true });
 });
 
 rootTest('bpffs: a mount is recognised and can be taken away', (t) => {

@@ -105,6 +105,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   usrsctp_init(0, NULL, NULL);
+  // A node's own address may lead to a pod, which wants a checksum.
+  usrsctp_sysctl_set_sctp_no_csum_on_loopback(0);
   union endpoint named, own;
   const socklen_t length = parse(argv[2], argv[3], &named);
   if (is_server) {

@@ -2,23 +2,17 @@
  * SCTP through real agents, between real stacks: usrsctp in the pods speaks SCTP over raw IP, and
  * takes nothing whose CRC is wrong. One backend is on the client's node, the other on the next.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type Agent, createAgent } from '../../examples/demo/agent.js';
-import { writeCluster } from '../../examples/demo/cluster.js';
+import type { Agent } from '../../examples/demo/agent.js';
 import { type Site, openSite } from '../../examples/demo/site.js';
 import type { Namespace, RunResult } from '../../examples/demo/netns.js';
-import { type PodName, type Topology, buildTopology } from '../../examples/demo/topology.js';
 import type { Flow } from '../../src/ops/flows.js';
+import { type PodName, type Topology, buildTopology, startAgents } from '../support/annotated.js';
 import { needs } from '../support/skip.js';
+import { compilePeer, withoutSctp } from './sctp-peer.js';
 
-const HEADER = '/usr/include/usrsctp.h';
-const SOURCE = join(import.meta.dirname, 'sctp-peer.c');
 const PORT = 7777;
 const TARGET_PORT = 38412;
-const PODS_PER_NODE = 3;
 const CLIENT: PodName = 'shell-1';
 
 /** Service, backend, ClusterIPs: behind each one a single pod. */
@@ -37,24 +31,15 @@ const PATHS = SERVICES.flatMap(({ pod, clusterIPs }) =>
   FAMILIES.map(({ family }, i) => ({ pod, family, vip: clusterIPs[i] ?? '' })),
 );
 
-const missing = existsSync(HEADER) ? undefined : 'needs libusrsctp-dev, not installed';
 const sctpTest = needs({
   root: true,
   xdp: true,
   kernel: '6.6',
   tools: ['ip', 'nsenter', 'gcc'],
-  also: missing,
+  also: withoutSctp(),
 });
 
-function compilePeer(folder: string): string {
-  const peer = join(folder, 'sctp-peer');
-  const args = ['-Wall', '-Wextra', '-Werror', '-O1', '-o', peer, SOURCE, '-lusrsctp'];
-  const { status, stderr } = spawnSync('gcc', args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`gcc: ${stderr}`);
-  return peer;
-}
-
-/** Services and slices as YAML, beside the demo's own. */
+/** Services and slices as YAML. */
 function manifests({ pods }: Topology): string {
   const port = { name: 'sctp', protocol: 'SCTP' };
   const objects = SERVICES.flatMap(({ name, pod, clusterIPs }) => [
@@ -93,21 +78,6 @@ function manifests({ pods }: Topology): string {
 
 function bracketed(address: string): string {
   return address.includes(':') ? `[${address}]` : address;
-}
-
-/** Both nodes under their agents, with everything programmed. */
-async function startNodes(site: Site, topology: Topology, offload: boolean): Promise<Agent[]> {
-  const cluster = join(site.folder, 'cluster');
-  mkdirSync(cluster);
-  writeCluster(cluster, topology);
-  writeFileSync(join(cluster, 'sctp.yaml'), manifests(topology));
-  const { alpha, beta } = topology.nodes;
-  const agents = [alpha, beta].map((node) =>
-    createAgent(site, node, { cluster, pods: PODS_PER_NODE, offload }),
-  );
-  for (const agent of agents) agent.start();
-  await Promise.all(agents.map((agent) => agent.awaitReady()));
-  return agents;
 }
 
 interface Exchange {
@@ -152,7 +122,10 @@ for (const offload of [true, false]) {
     try {
       const peer = compilePeer(site.folder);
       const topology = buildTopology(site.lab);
-      const agents = await startNodes(site, topology, offload);
+      const agents = await startAgents(site, topology, ['alpha', 'beta'], {
+        offload,
+        manifests: manifests(topology),
+      });
       const { pods, nodes } = topology;
       for (const client of [pods[CLIENT], nodes.alpha]) {
         for (const { vip, pod, family } of PATHS) {

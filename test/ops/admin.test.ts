@@ -1,19 +1,23 @@
 /** The agent's own socket and what the command line makes of its answers; no root, no kernel. */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { ServiceSpec } from 'kubernetes-types/core/v1.js';
 import type { Endpoint } from 'kubernetes-types/discovery/v1.js';
-import { parseAddress } from '../../src/addr.js';
+import { formatAddress, parseAddress } from '../../src/addr.js';
 import { createControl } from '../../src/compile/control.js';
 import type { ExplainedService, Explanation } from '../../src/compile/explain.js';
-import { parseConfig } from '../../src/config.js';
+import { parseConfig } from '../../src/config/config.js';
 import { traceIn } from '../../src/core/trace.js';
+import { DataplaneError } from '../../src/errors.js';
 import { ADMIN_SOCKET, adminHandler, askAgent } from '../../src/ops/admin.js';
 import { listenLocally } from '../../src/ops/http.js';
+import type { NodeDesk } from '../../src/ops/ipam.js';
 import { formatServices, readServices, selectServices } from '../../src/ops/services.js';
 import type { TraceReport } from '../../src/ops/trace.js';
+import { packageFile } from '../../src/package-root.js';
 import { HERE, notReady, put, ready, service, slice, webService } from '../model/objects.js';
 import { A4, B4, IF } from '../support/engine.js';
 import { VIP, webOver } from '../stage/web.js';
@@ -51,6 +55,17 @@ async function serve(t: ExecutionContext, dir: string): Promise<void> {
   });
   const socket = await listenLocally(join(dir, ADMIN_SOCKET), handler);
   t.teardown(socket.close);
+}
+
+/** The command in a process of its own. */
+function run(args: readonly string[]): Promise<{ code: number | null; text: string }> {
+  const cli = packageFile('src/cli.ts');
+  const child = spawn(process.execPath, ['--import=tsx', cli, ...args], { stdio: 'pipe' });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  }
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, text })));
 }
 
 function config(dir: string) {
@@ -92,6 +107,53 @@ test('admin: a bad request is the fault of the caller, in one line', async (t) =
   await serve(t, dir);
   const message = '--from: "": expected IP:PORT such as 10.0.0.1:80 or [fd00::1]:80';
   await t.throwsAsync(askAgent(dir, '/trace?to=10.0.0.1:80'), { code: 'ERR_USAGE', message });
+});
+
+test('admin: an address is released by POST only, and refusals are the caller`s', async (t) => {
+  const dir = stateDir(t);
+  const released: string[] = [];
+  const desk: NodeDesk = {
+    show: () => Promise.resolve({ mode: 'range', pools: [], nodes: [], complaints: [] }),
+    check: () => Promise.resolve([{ kind: 'leaked', subject: '10.1.2.3', text: 'of nobody' }]),
+    release: (address, isForced) => {
+      if (!isForced) throw new DataplaneError('ERR_USAGE', 'in use');
+      released.push(formatAddress(address));
+      return Promise.resolve('given back');
+    },
+    attachments: () => [],
+  };
+  const socket = await listenLocally(join(dir, ADMIN_SOCKET), adminHandler({ desk } as never));
+  t.teardown(socket.close);
+  const release = '/ipam/release?address=10.1.2.3';
+  const refused = (path: string, message: string, method: 'GET' | 'POST' = 'POST') =>
+    t.throwsAsync(askAgent(dir, path, method), { code: 'ERR_USAGE', message });
+  await refused(`${release}&force=true`, '/ipam/release: GET: expected POST', 'GET');
+  await refused(release, 'in use');
+  await refused('/ipam/release?address=x', 'address: "x": expected an IP address');
+  t.is(await askAgent(dir, `${release}&force=true`, 'POST'), 'given back');
+  t.deepEqual(released, ['10.1.2.3']);
+  t.deepEqual(await askAgent(dir, '/attachments'), []);
+  t.like(await askAgent(dir, '/ipam'), { mode: 'range' });
+
+  const file = join(dir, 'sluice.yaml');
+  const text = `apiVersion: sluice/v1alpha1\nkind: SluiceConfiguration\nnodeName: n1\nstateDir: ${dir}\n`;
+  writeFileSync(file, text);
+  const sluice = (...args: string[]) => run(['ipam', ...args, '-c', file]);
+  t.deepEqual(await sluice('check'), { code: 1, text: 'leaked 10.1.2.3: of nobody\n' });
+  t.deepEqual(await sluice('show'), { code: 0, text: 'no ranges\n' });
+  t.deepEqual(await sluice('release', '10.1.2.3'), { code: 1, text: 'sluice: in use\n' });
+  t.deepEqual(await sluice('release', '10.1.2.3', '--force'), { code: 0, text: 'given back\n' });
+  await socket.close();
+  t.deepEqual(await sluice('show'), {
+    code: 1,
+    text: 'sluice: no agent runs on n1: it keeps the addresses\n',
+  });
+});
+
+test('admin: an agent without cni says so', async (t) => {
+  const dir = stateDir(t);
+  await serve(t, dir);
+  await t.throwsAsync(askAgent(dir, '/ipam'), { code: 'ERR_USAGE', message: /^cni: missing/ });
 });
 
 test('services: asked of the agent, read from its file when it is dead, refused without either', async (t) => {

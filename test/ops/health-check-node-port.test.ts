@@ -57,13 +57,13 @@ test('health check: 0 local endpoints are 503, 18 are 200 with their weight; oth
 test('health check: a service whose port changes leaves the old port and answers on the new one [proxy 78]', async (t) => {
   const ports = createHealthCheckPorts({ nodeName: HERE, isHealthy: () => true, hosts });
   const [before, after] = [await freePort(), await freePort()];
-  await ports.sync([wish(WEB, before, 2)]);
+  t.deepEqual(await ports.sync([wish(WEB, before, 2)]), []);
   t.is((await ask(before)).status, 200);
   // A pass brings service and endpoints together: the count of the new port is that pass's.
-  await ports.sync([wish(WEB, after, 0)]);
+  t.deepEqual(await ports.sync([wish(WEB, after, 0)]), []);
   await t.throwsAsync(ask(before), { code: 'ECONNREFUSED' });
   t.is((await ask(after)).status, 503);
-  await ports.sync([wish(WEB, after, 2)]);
+  t.deepEqual(await ports.sync([wish(WEB, after, 2)]), []);
   t.is((await ask(after)).status, 200);
   await ports.close();
 });
@@ -72,7 +72,7 @@ test('health check: an unhealthy proxy answers 503 with serviceProxyHealthy fals
   let isHealthy = false;
   const ports = createHealthCheckPorts({ nodeName: HERE, isHealthy: () => isHealthy, hosts });
   const port = await freePort();
-  await ports.sync([wish(WEB, port, 5)]);
+  t.deepEqual(await ports.sync([wish(WEB, port, 5)]), []);
   const sick = await ask(port);
   t.is(sick.status, 503);
   t.is(sick.headers['x-load-balancing-endpoint-weight'], '5');
@@ -146,7 +146,7 @@ test('health checks: a port that is taken is named, leaves nothing open, and is 
 test('health checks: a port may move from one service to another in one pass', async (t) => {
   const ports = createHealthCheckPorts({ nodeName: HERE, isHealthy: () => true, hosts });
   const port = await freePort();
-  await ports.sync([wish(WEB, port, 1)]);
+  t.deepEqual(await ports.sync([wish(WEB, port, 1)]), []);
   t.deepEqual(await ports.sync([wish(API, port, 1)]), []);
   t.regex((await ask(port)).body, /"name": "api"/);
   await ports.close();

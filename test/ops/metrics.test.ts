@@ -15,6 +15,7 @@ import {
 } from '../../assembly/abi.js';
 import { createControl } from '../../src/compile/control.js';
 import { createSlis, registerBuildInfo, registerSource } from '../../src/ops/agent-metrics.js';
+import { registerCniMetrics } from '../../src/ops/cni-metrics.js';
 import { createBacklog, IP_FAMILIES, TRIGGER_ANNOTATION } from '../../src/ops/backlog.js';
 import { formatConfigz } from '../../src/ops/configz.js';
 import { listen } from '../../src/ops/http.js';
@@ -22,7 +23,7 @@ import { createIgnoredReport } from '../../src/ops/ignored.js';
 import { createMetrics, metricsHandler } from '../../src/ops/metrics.js';
 import { registerProxyMetrics } from '../../src/ops/proxy-metrics.js';
 import { createCounters } from '../../src/sources/counters.js';
-import { parseConfig } from '../../src/config.js';
+import { parseConfig } from '../../src/config/config.js';
 import { createLog } from '../../src/log.js';
 import type { SourceEvent } from '../../src/model/events.js';
 import { members } from '../../src/ops/tables.js';
@@ -50,6 +51,12 @@ function rig() {
   const source = createCounters();
   registerBuildInfo(registry, '1.2.3');
   registerSource(registry, source);
+  const counts = { attachments: 3, leaked: 2, reclaimed: 1 };
+  const operated = registerCniMetrics(registry, {
+    attachments: () => counts.attachments,
+    leaked: () => counts.leaked,
+    reclaimed: () => counts.reclaimed,
+  });
   const lines: Record<string, unknown>[] = [];
   const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
   const reportIgnored = createIgnoredReport(registry, createLog('info', { write }));
@@ -66,6 +73,7 @@ function rig() {
     source,
     lines,
     reportIgnored,
+    operated,
   };
 }
 
@@ -127,6 +135,24 @@ test('slis: the last answer of each probe, and how often which', async (t) => {
     [total('success')]: 2,
     [total('error')]: 1,
   });
+});
+
+test('metrics: CNI operations by verb and code, attachments, and what has leaked', async (t) => {
+  const { read, operated } = rig();
+  operated({ verb: 'ADD', code: 0, durationMs: 12 });
+  operated({ verb: 'ADD', code: 100, durationMs: 3 });
+  operated({ verb: undefined, code: 4, durationMs: 0 });
+  const families = await read();
+  const values = (name: string) => Object.fromEntries(families.get(name)?.samples ?? []);
+  t.deepEqual(values('sluice_cni_ops_total'), {
+    'sluice_cni_ops_total{verb="ADD",code="0"}': 1,
+    'sluice_cni_ops_total{verb="ADD",code="100"}': 1,
+    'sluice_cni_ops_total{verb="unknown",code="4"}': 1,
+  });
+  t.is(values('sluice_cni_op_seconds')['sluice_cni_op_seconds_sum{verb="ADD"}'], 0.015);
+  t.deepEqual(values('sluice_attachments'), { sluice_attachments: 3 });
+  t.deepEqual(values('sluice_ipam_leaked'), { sluice_ipam_leaked: 2 });
+  t.deepEqual(values('sluice_ipam_reclaimed_total'), { sluice_ipam_reclaimed_total: 1 });
 });
 
 test('metrics: what runs, and how it gets on with its API server', async (t) => {

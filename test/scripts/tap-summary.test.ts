@@ -1,5 +1,5 @@
 import test from 'ava';
-import { createTapSummary, readCases } from '../../scripts/tap-summary.js';
+import { claimsOf, createTapSummary, readCases } from '../../scripts/tap-summary.js';
 
 /** The last line of the report, and the whole of it. */
 function summarise(code: number, ...lines: string[]): { last: string; report: string } {
@@ -53,18 +53,36 @@ test('summary: what ava did not report is a failure', (t) => {
   t.is(summarise(1, 'ok 1 - a').last, '1 passed, 1 failed');
 });
 
-test('summary: cases of the conformance list are counted by the titles of passed tests', (t) => {
-  const summary = createTapSummary(
-    readCases('1. one\n2. two\n3. three — does not apply: no\n4. x'),
-  );
-  for (const line of ['ok 1 - a › b [proxy 1]', 'not ok 2 - c [proxy 2 4]', '# fail 1']) {
+test('summary: cases of each page are counted by the titles of passed tests', (t) => {
+  const summary = createTapSummary([
+    readCases(
+      { tag: 'proxy', page: 'docs/a.md' },
+      '1. one\n2. two\n3. three — does not apply: no\n4. x',
+    ),
+    readCases({ tag: 'cni', page: 'docs/b.md' }, '1. one\n2. two'),
+  ]);
+  for (const line of [
+    'ok 1 - a › b [proxy 1] [cni 1 2]',
+    'not ok 2 - c [proxy 2 4]',
+    'ok 3 - d [cni 2] [needs root] # SKIP',
+    '# fail 1',
+  ]) {
     summary.read(line);
   }
-  t.true(
-    summary
-      .finish(1)
-      .includes(
-        'docs/conformance.md: 1 of 4 cases covered, 1 do not apply, without a passed test: 2 4',
-      ),
+  const report = summary.finish(1);
+  const at = report.indexOf(
+    'docs/a.md: 1 of 4 cases covered, 1 do not apply, without a passed test: 2 4',
   );
+  t.true(at > 0);
+  t.is(report[at + 1], 'docs/b.md: 2 of 2 cases covered, 0 do not apply');
+  t.is(report.at(-1), '1 passed, 1 failed, 1 skipped');
+});
+
+test('summary: a reason for skipping is no claim to a case', (t) => {
+  t.deepEqual(claimsOf('a › b [needs root]'), []);
+  t.deepEqual(claimsOf('a [proxy 7] [cni 24 26] [needs Linux 6.6, this is 5.15]'), [
+    'proxy 7',
+    'cni 24',
+    'cni 26',
+  ]);
 });

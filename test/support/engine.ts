@@ -5,7 +5,7 @@
 import * as abi from '../../assembly/abi.js';
 import { parseAddress, parseMac } from '../../src/addr.js';
 import { createControl } from '../../src/compile/control.js';
-import type { ControlOptions } from '../../src/compile/control.js';
+import type { Control, ControlOptions } from '../../src/compile/control.js';
 import type { Link } from '../../src/compile/links.js';
 import { createCore } from '../../src/core/instance.js';
 import type { Core, StartOptions } from '../../src/core/instance.js';
@@ -84,6 +84,8 @@ export interface Engine {
   /** Take objects in and program what they change. @throws when the core refuses a record */
   apply(...events: SourceEvent[]): void;
   setLinks(links: readonly Link[]): void;
+  /** Tell the control plane something else, and program what it changes. */
+  tell(what: (control: Control) => void): void;
   /** One frame through `processFrame`. */
   send(ifindex: number, frame: Uint8Array): Decided;
   /** Live rows of both tables, by index. */
@@ -152,6 +154,10 @@ export function openEngine(options: EngineOptions = {}): Engine {
     },
     setLinks: (links) => {
       control.setLinks(links);
+      program();
+    },
+    tell: (what) => {
+      what(control);
       program();
     },
     send: (ifindex, frame) => send(core, ifindex, frame, engine.nowMs),

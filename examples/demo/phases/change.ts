@@ -84,7 +84,7 @@ async function badInput(world: World, check: Check): Promise<void> {
 }
 
 /** Wait until both nodes have programmed how many backends the web service has. */
-async function programmed({ agents }: World, backends: number): Promise<void> {
+export async function programmed({ agents }: World, backends: number): Promise<void> {
   const [address] = SERVICES.web.clusterIPs;
   const isDone = (agent: Agent): boolean =>
     agent.status().agent?.control.services.find((s) => s.frontend === `${address}:80`)?.backends

@@ -12,9 +12,10 @@ const REQUESTS = 60;
 const QUESTIONS = 60;
 
 /** `web-1 11, web-2 9` */
-export function countsOf({ pods }: Answers): string {
+export function countsOf({ pods, retries }: Answers): string {
   const sorted = [...pods].sort(([a], [b]) => (a < b ? -1 : 1));
-  return sorted.map(([pod, count]) => `${pod} ${count}`).join(', ');
+  const counts = sorted.map(([pod, count]) => `${pod} ${count}`);
+  return [...counts, ...(retries === 0 ? [] : [`${retries} asked again`])].join(', ');
 }
 
 function expectSpread(answers: Answers, wanted: number): string {

@@ -8,12 +8,15 @@ import type { Check } from '../checks.js';
 import { CURL_REFUSED, CURL_TIMED_OUT } from '../clients.js';
 import { SERVICES, writeEndpoints } from '../cluster.js';
 import type { Namespace } from '../netns.js';
+import { POD_NAMES, POD_NODE } from '../topology.js';
 import type { World } from '../world.js';
 import { countsOf } from './connect.js';
 
 /** So many that an endpoint without any is no bad luck: 4 * 0.75^60 is 10^-7. */
 const REQUESTS = 60;
 const FEW = 6;
+/** Endpoints of one node only are bad luck of 2^-11. */
+const SEEN_REQUESTS = 12;
 const CHURN_REQUESTS = 400;
 const CHURN_MS = 60;
 const HTTP_NODE_PORT = 30080;
@@ -79,9 +82,18 @@ async function policies({ topology, clients }: World, check: Check): Promise<voi
     },
   );
   await check('externalTrafficPolicy Cluster: the endpoints see the node', async () => {
-    const answers = await clients.http(client.ns, nodes.alpha.ipv4, HTTP_NODE_PORT, FEW);
-    expect([...answers.saw].join() === nodes.alpha.ipv4, `they saw ${[...answers.saw].join()}`);
-    return `they saw ${nodes.alpha.ipv4}`;
+    const { ipv4, tunnel4 } = nodes.alpha;
+    const seen = new Set<string>();
+    for (let i = 0; i < SEEN_REQUESTS; i++) {
+      const answer = await clients.once(client.ns, ipv4, HTTP_NODE_PORT);
+      expect('who' in answer, JSON.stringify(answer));
+      const isNear = POD_NAMES.some((pod) => pod === answer.who && POD_NODE[pod] === 'alpha');
+      const expected = isNear ? ipv4 : tunnel4;
+      expect(answer.saw === expected, `${answer.who} saw ${answer.saw}, expected ${expected}`);
+      seen.add(answer.saw);
+    }
+    expect(seen.size === 2, `only ${[...seen].join()} was seen`);
+    return `they saw ${ipv4}; beyond the tunnel ${tunnel4}`;
   });
   await check('loadBalancerSourceRanges: who is outside of them gets no answer', async () => {
     const answer = await clients.once(pods['shell-1'].ns, door, 80, '1');

@@ -20,12 +20,33 @@ export interface Client {
   get(path: string, signal: AbortSignal): Promise<Reply>;
   /** Have an object created. */
   post(path: string, object: object, signal: AbortSignal): Promise<Reply>;
+  /** Have an object replaced. */
+  put(path: string, object: object, signal: AbortSignal): Promise<Reply>;
+  /** @param options  DeleteOptions, such as preconditions */
+  delete(path: string, options: object, signal: AbortSignal): Promise<Reply>;
+  /** Have an object changed (RFC 7386). */
+  patch(path: string, object: object, signal: AbortSignal): Promise<Reply>;
   close(): void;
 }
 
 /** Largest text of one answer or one line of a watch, UTF-16 units; objects are below 2 MiB. */
 const TEXT_MAX = 1 << 28;
 const LINE_MAX = 1 << 24;
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+const CONTENT_TYPE: Readonly<Record<Method, string>> = {
+  GET: 'application/json',
+  POST: 'application/json',
+  PUT: 'application/json',
+  DELETE: 'application/json',
+  PATCH: 'application/merge-patch+json',
+};
+
+/** A DELETE with a body has no length but the one it is given. */
+function bodyHeaders(method: Method, text: string) {
+  return { 'content-type': CONTENT_TYPE[method], 'content-length': Buffer.byteLength(text) };
+}
 
 type SendOptions = Parameters<typeof request>[1];
 
@@ -64,7 +85,12 @@ export function createClient(connection: Connection): Client {
     return agent;
   };
 
-  const ask = async (path: string, signal: AbortSignal, object?: object): Promise<Reply> => {
+  const ask = async (
+    method: Method,
+    path: string,
+    signal: AbortSignal,
+    object?: object,
+  ): Promise<Reply> => {
     const credentials = await connection.credentials();
     signal.throwIfAborted();
     const { token } = credentials;
@@ -72,12 +98,11 @@ export function createClient(connection: Connection): Client {
     const headers = {
       accept: 'application/json',
       'user-agent': 'sluice',
-      ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(text === undefined ? {} : bodyHeaders(method, text)),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
     const { origin, pathname } = connection.server;
     const url = new URL(`${origin}${pathname.replace(/\/$/, '')}${path}`);
-    const method = text === undefined ? 'GET' : 'POST';
     const options = { agent: agentOf(credentials), headers, signal, method };
     const body = await send(url, options, text);
     body.setEncoding('utf8');
@@ -87,8 +112,11 @@ export function createClient(connection: Connection): Client {
   };
 
   return {
-    get: (path, signal) => ask(path, signal),
-    post: (path, object, signal) => ask(path, signal, object),
+    get: (path, signal) => ask('GET', path, signal),
+    post: (path, object, signal) => ask('POST', path, signal, object),
+    put: (path, object, signal) => ask('PUT', path, signal, object),
+    delete: (path, options, signal) => ask('DELETE', path, signal, options),
+    patch: (path, object, signal) => ask('PATCH', path, signal, object),
     close: () => {
       agent?.destroy();
     },

@@ -196,7 +196,7 @@ export async function openSite(lab: Lab): Promise<Site> {
         return await body();
       } finally {
         await agent.stop();
-        node.run([...cli, 'cleanup', '-c', config]);
+        node.run([...cli, 'cleanup', '-c', config], { timeoutMs: 30_000 });
       }
     },
     close: () => {

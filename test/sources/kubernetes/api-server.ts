@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Kind } from '../../../src/model/events.js';
 import type { Identity } from './certificates.js';
+import type { CustomResources } from './custom-resources.js';
 
 type Json = Record<string, unknown>;
 type Meta = { name: string; namespace?: string; labels?: Record<string, string> };
@@ -59,9 +60,10 @@ export interface ServerOptions {
   readonly identity: Identity;
   /** Ask clients for this certificate. */
   readonly clientCert?: string;
+  readonly custom?: CustomResources;
 }
 
-export async function startApiServer({ identity, clientCert }: ServerOptions) {
+export async function startApiServer({ identity, clientCert, custom }: ServerOptions) {
   let version = 100;
   let compacted = 0;
   const objects = new Map<string, Json>();
@@ -206,7 +208,8 @@ export async function startApiServer({ identity, clientCert }: ServerOptions) {
     } else if (faults.refusals > 0) {
       faults.refusals--;
       answer(response, 503, status(503, 'not now'));
-    } else if (request.method === 'POST' && EVENTS.test(url.pathname)) create(request, response);
+    } else if (custom?.handle(request, response) === true) return;
+    else if (request.method === 'POST' && EVENTS.test(url.pathname)) create(request, response);
     else if (kind === undefined) answer(response, 404, status(404, 'not found'));
     else if (url.searchParams.has('watch')) watch(kind, url.searchParams, response);
     else list(kind, url.searchParams, response);
