@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
+import { Etcd3 } from 'etcd3';
 import type { ExecutionContext } from 'ava';
 import { parseAddress, parseCidr, parseMac } from '../../src/addr.js';
 import { watchFlannelEtcd } from '../../src/flannel/etcd.js';
@@ -7,18 +8,24 @@ import type { FlannelEtcdOptions } from '../../src/flannel/etcd.js';
 import { createLog } from '../../src/log.js';
 import type { SourceEvent } from '../../src/model/events.js';
 import { needs, whyNot } from '../support/skip.js';
-import { startEtcd } from './etcd-server.js';
+import { startEtcd } from '../support/etcd.js';
 
 const tools = { tools: ['etcd'] };
 const etcdTest = needs(tools);
 let server: Awaited<ReturnType<typeof startEtcd>> | undefined;
+let client: Etcd3 | undefined;
 let count = 0;
 
 if (whyNot(tools) === undefined) {
   test.before(async () => {
     server = await startEtcd();
+    client = new Etcd3({
+      hosts: server.endpoint,
+      defaultCallOptions: () => ({ deadline: Date.now() + 5_000 }),
+    });
   });
   test.after.always(async () => {
+    client?.close();
     await server?.stop();
   });
 }
@@ -40,8 +47,8 @@ interface Node {
 /** A network of its own in etcd, and nodes that join it. */
 async function network(t: ExecutionContext) {
   const prefix = `/network-${count++}`;
-  if (server === undefined) throw new Error('no etcd');
-  const { client, endpoint } = server;
+  if (server === undefined || client === undefined) throw new Error('no etcd');
+  const { endpoint } = server;
   await client.put(`${prefix}/config`).value(CONFIG);
   const join = (
     nodeName: string,

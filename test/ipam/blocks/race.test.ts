@@ -16,7 +16,7 @@ import { openEtcdStore } from '../../../src/ipam/store/etcd.js';
 import { openFileStore } from '../../../src/ipam/store/file.js';
 import type { Store } from '../../../src/ipam/store/store.js';
 import { needs } from '../../support/skip.js';
-import { startEtcd } from '../store/etcd.js';
+import { startEtcd } from '../../support/etcd.js';
 import { createMemoryStore } from '../store/memory.js';
 import { dice, owner, putPools, request } from './managers.js';
 

@@ -2,7 +2,7 @@ import test from 'ava';
 import { openEtcdStore } from '../../../src/ipam/store/etcd.js';
 import { needs, whyNot } from '../../support/skip.js';
 import { storeClaims } from './contract.js';
-import { startEtcd } from './etcd.js';
+import { startEtcd } from '../../support/etcd.js';
 import { kindOf } from './kind-of.js';
 
 const tools = { tools: ['etcd'] };
