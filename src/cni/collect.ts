@@ -5,7 +5,7 @@
  * again since the request came is not what the list is about.
  */
 import { messageOf } from '../errors.js';
-import { ownerKey } from '../ipam/ipam.js';
+import { isAmong, ownerKey } from '../ipam/ipam.js';
 import type { Ipam, Owner } from '../ipam/ipam.js';
 import type { Log } from '../log.js';
 import type { Turns } from '../turns.js';
@@ -25,21 +25,10 @@ export interface CollectPorts {
   readonly log: Log;
 }
 
-/** Whether an owner belongs to the network and the list does not have it. */
-function staleness({ conf }: CniRequest): (owner: Owner) => boolean {
-  const { name: network, validAttachments = [] } = conf;
-  const valid = new Set(validAttachments.map((id) => ownerKey({ network, ...id })));
-  const containers = new Set(validAttachments.map(({ containerId }) => containerId));
-  return (owner) => {
-    if (owner.network !== network || valid.has(ownerKey(owner))) return false;
-    // host-local before 0.7 did not note the interface.
-    return owner.ifname !== '' || !containers.has(owner.containerId);
-  };
-}
-
 /** Who is to go, and what its record was when the request came. */
-async function staleOwners(request: CniRequest, { ipam, store, turns }: CollectPorts) {
-  const isStale = staleness(request);
+async function staleOwners({ conf }: CniRequest, { ipam, store, turns }: CollectPorts) {
+  const isValid = isAmong(conf.name, conf.validAttachments ?? []);
+  const isStale = (owner: Owner): boolean => !isValid(owner);
   const isIdle = (owner: Owner): boolean => !turns.isTaken(ownerKey(owner));
   const records = store.all().filter((record) => isStale(record) && isIdle(record));
   const leases = await ipam.leases();

@@ -18,6 +18,26 @@ export function ownerKey({ network, containerId, ifname }: Owner): string {
   return `${network}/${containerId}/${ifname}`;
 }
 
+/**
+ * Whether owners of a network are among these attachments. Owners in other networks are alive: the
+ * list says nothing of them. A lease that names no interface (host-local before 0.7) is alive with
+ * any of its container.
+ */
+export function isAmong(
+  network: string,
+  attachments: readonly Omit<Owner, 'network'>[],
+): (owner: Owner) => boolean {
+  const valid = attachments.map(({ containerId, ifname }) =>
+    ownerKey({ network, containerId, ifname }),
+  );
+  const named = new Set(valid);
+  const containers = new Set(attachments.map(({ containerId }) => containerId));
+  return (owner) =>
+    owner.network !== network ||
+    named.has(ownerKey(owner)) ||
+    (owner.ifname === '' && containers.has(owner.containerId));
+}
+
 /** The pod behind an owner, when the runtime says it (CNI_ARGS K8S_POD_*). */
 export interface PodIdentity {
   readonly namespace: string;

@@ -67,29 +67,3 @@ export function staleOwners(
   }
   return stale;
 }
-
-/** An attachment, as a runtime names it. */
-export interface AttachmentName {
-  readonly containerId: string;
-  readonly ifname: string;
-}
-
-/**
- * Whether owners of a network are among these attachments. Owners in other networks are alive: the
- * list says nothing of them. A lease that names no interface (host-local before 0.7) is alive with
- * any of its container.
- */
-export function isAmong(
-  network: string,
-  attachments: readonly AttachmentName[],
-): (owner: Owner) => boolean {
-  const valid = attachments.map(({ containerId, ifname }) =>
-    ownerKey({ network, containerId, ifname }),
-  );
-  const named = new Set(valid);
-  const containers = new Set(attachments.map(({ containerId }) => containerId));
-  return (owner) =>
-    owner.network !== network ||
-    named.has(ownerKey(owner)) ||
-    (owner.ifname === '' && containers.has(owner.containerId));
-}

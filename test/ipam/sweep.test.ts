@@ -1,7 +1,8 @@
 import test from 'ava';
 import { parseAddress } from '../../src/addr.js';
+import { isAmong } from '../../src/ipam/ipam.js';
 import type { Lease, Owner } from '../../src/ipam/ipam.js';
-import { createSweepMemory, isAmong, staleOwners } from '../../src/ipam/sweep.js';
+import { createSweepMemory, staleOwners } from '../../src/ipam/sweep.js';
 import { owner, rig } from './range/support.js';
 
 const GRACE_MS = 60_000;
