@@ -34,7 +34,7 @@ const coreRules = Object.entries(CORE_LAYERS).map(([layer, below]) => ({
 
 /** Below everything in src/: no knowledge of what they are used for. */
 const BOTTOM =
-  '^src/((errors|log|addr|validate|yaml|package-root|native|native-addon|native-layout|unix-socket|turns)\\.ts$|journal/)';
+  '^src/((errors|log|addr|validate|yaml|package-root|native|native-addon|native-layout|unix-socket|turns|disk)\\.ts$|journal/)';
 /** The composition roots: what a command or a thread starts. */
 const ROOTS = '^src/(agent/agent|agent/cleanup|cli|replay|core/lane-worker)\\.ts$';
 /** Pieces that only composition roots and the agent put together. */

@@ -1,6 +1,7 @@
 /** `sluice cleanup`: the opposite of everything the agent does to a node. */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { readIfThere } from '../disk.js';
 import type { SluiceConfig } from '../config/config.js';
 import { requireRoot } from '../kernel/host.js';
 import { ownNetns } from '../kernel/netns.js';
@@ -12,10 +13,6 @@ import { removeTrunk } from '../kernel/trunk.js';
 import { setNodeRoutes } from '../kernel/uplink.js';
 import { VXLAN_NAME, removeVxlan } from '../kernel/vxlan.js';
 import { STATUS_FILE } from './status-file.js';
-
-function readIfThere(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-}
 
 /**
  * Detach every program, unpin every table, remove trunk, pod links and routes. Established flows

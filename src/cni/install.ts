@@ -18,6 +18,7 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { syncFolder } from '../disk.js';
 import { DataplaneError } from '../errors.js';
 import { askCni } from './client.js';
 import { CAPABILITIES } from './runtime-config.js';
@@ -85,12 +86,6 @@ async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
     if (isMissing(error)) return undefined;
     throw error;
   }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder);
-  await handle.sync();
-  await handle.close();
 }
 
 /** Give something its place: made under another name, renamed, durable. */

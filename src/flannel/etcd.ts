@@ -246,7 +246,12 @@ export async function* watchFlannelEtcd(options: FlannelEtcdOptions): AsyncGener
     if (!isWatching) await leases.watch(bell.ring, watchEnded);
     isWatching = true;
     const all = await leases.list();
-    if (holds(all, own)) return difference(known, nodesOf(all, own, nodeName));
+    if (holds(all, own)) {
+      const events = difference(known, nodesOf(all, own, nodeName));
+      if (!isSynced) events.push({ type: 'synced' });
+      isSynced = true;
+      return events;
+    }
     log.warn({ subnets: own.name }, 'this node has lost its subnet');
     own = undefined;
     bell.ring();
@@ -256,8 +261,6 @@ export async function* watchFlannelEtcd(options: FlannelEtcdOptions): AsyncGener
     while (!signal.aborted) {
       try {
         yield* await look();
-        if (!isSynced) yield { type: 'synced' };
-        isSynced = true;
       } catch (error) {
         log.warn(`flannel's etcd: ${messageOf(error)}`);
       }

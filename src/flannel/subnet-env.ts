@@ -3,8 +3,9 @@
  *
  * Spec: flannel-io/flannel, pkg/subnet/subnet.go (WriteSubnetFile)
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readIfThere } from '../disk.js';
 import { formatAddress, formatCidr } from '../addr.js';
 import type { Cidr, Family } from '../addr.js';
 
@@ -47,13 +48,4 @@ export function writeSubnetFile(file: string, text: string): boolean {
   writeFileSync(`${file}.new`, text, { mode: 0o644 });
   renameSync(`${file}.new`, file);
   return true;
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -23,6 +23,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { syncFolderNow } from '../disk.js';
 import { DataplaneError } from '../errors.js';
 import { formatChange, parseLines } from './lines.js';
 import { takeLockFile } from './lock-file.js';
@@ -72,15 +73,6 @@ function createBatch(): Batch {
   return { lines: '', count: 0, done, resolve, reject };
 }
 
-function syncFolderOf(file: string): void {
-  const fd = openSync(dirname(file), 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /** Write a file so that there is always a whole one. @returns it, open for appending */
 function replaceFile(file: string, contents: string): number {
   const part = `${file}.tmp`;
@@ -92,7 +84,7 @@ function replaceFile(file: string, contents: string): number {
     closeSync(fd);
   }
   renameSync(part, file);
-  syncFolderOf(file);
+  syncFolderNow(dirname(file));
   return openSync(file, 'a', 0o600);
 }
 
@@ -129,7 +121,7 @@ function openEntries<V>(file: string, { read, report }: JournalOptions<V>): Open
   }
   if (lost.length === 0) {
     ftruncateSync(fd, wholeLen);
-    syncFolderOf(file);
+    syncFolderNow(dirname(file));
     return { entries, fd, lineCount: changes.length };
   }
   closeSync(fd);

@@ -12,7 +12,6 @@ import {
   existsSync,
   fstatSync,
   fsync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -24,6 +23,7 @@ import { link, rename, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { syncFolderNow } from '../../disk.js';
 import { canonicalAddress, formatAddress } from '../../addr.js';
 import { tryLock, unlock } from '../../native.js';
 import { IpamError } from '../ipam.js';
@@ -85,21 +85,12 @@ export interface Folder {
   close(): void;
 }
 
-function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /** Make a folder and those above it, each on disk. */
 function makeFolder(path: string): void {
   const topmost = mkdirSync(path, { recursive: true, mode: 0o755 });
   if (topmost === undefined) return;
   for (let made = path; made.length >= topmost.length; made = dirname(made)) {
-    syncFolder(dirname(made));
+    syncFolderNow(dirname(made));
   }
 }
 

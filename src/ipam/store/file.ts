@@ -12,6 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../../disk.js';
 import { messageOf } from '../../errors.js';
 import { FOLDERS, StoreError, isName, splitKey } from './store.js';
 import type { Entry, Folder, Store, StoreKey, StoreValue } from './store.js';
@@ -39,15 +40,6 @@ async function guarded<T>(what: string, run: () => Promise<T>): Promise<T> {
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw unavailable(what, cause);
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 
