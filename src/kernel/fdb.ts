@@ -14,19 +14,22 @@ import {
   isErrno,
   u32Attribute,
 } from './netlink.js';
+import {
+  NDA_DST,
+  NDA_LLADDR,
+  NDMSG_SIZE,
+  NUD_PERMANENT,
+  RTM_DELNEIGH,
+  RTM_GETNEIGH,
+  RTM_NEWNEIGH,
+  neighbourHeader,
+} from './neighbour.js';
 import type { NetlinkMessage } from './netlink.js';
 import type { Rtnl } from './rtnl.js';
 
 const AF_BRIDGE = 7;
-const RTM_NEWNEIGH = 28;
-const RTM_DELNEIGH = 29;
-const RTM_GETNEIGH = 30;
-const NDMSG_SIZE = 12;
-const NDA_DST = 1;
-const NDA_LLADDR = 2;
 const NDA_MASTER = 9;
 const NDA_IFINDEX = 8;
-const NUD_PERMANENT = 0x80;
 /** The device's own table, not that of a bridge it is in. */
 const NTF_SELF = 0x02;
 
@@ -37,22 +40,12 @@ export interface FdbEntry {
   readonly remote: string;
 }
 
-function header(ifindex: number, state: number, flags: number): Uint8Array {
-  const bytes = new Uint8Array(NDMSG_SIZE);
-  const view = new DataView(bytes.buffer);
-  view.setUint8(0, AF_BRIDGE);
-  view.setInt32(4, ifindex, true);
-  view.setUint16(8, state, true);
-  view.setUint8(10, flags);
-  return bytes;
-}
-
 function ask(rtnl: Rtnl, type: number, entry: FdbEntry, verb: string): void {
   const flags = type === RTM_NEWNEIGH ? NLM_F_CREATE | NLM_F_REPLACE : 0;
   rtnl.request({
     type,
     flags,
-    header: header(entry.ifindex, NUD_PERMANENT, NTF_SELF),
+    header: neighbourHeader(AF_BRIDGE, entry.ifindex, NUD_PERMANENT, NTF_SELF),
     attributes: [
       bytesAttribute(NDA_DST, wireBytes(parseAddress(entry.remote))),
       bytesAttribute(NDA_LLADDR, parseMac(entry.mac)),
@@ -90,7 +83,7 @@ function decode({ payload }: NetlinkMessage): FdbEntry | undefined {
 export function listFdb(rtnl: Rtnl, ifindex: number): FdbEntry[] {
   const answers = rtnl.dump({
     type: RTM_GETNEIGH,
-    header: header(0, 0, 0),
+    header: neighbourHeader(AF_BRIDGE, 0, 0, 0),
     attributes: [u32Attribute(NDA_IFINDEX, ifindex)],
     asked: 'list forwarding entries',
   });

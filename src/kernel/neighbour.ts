@@ -19,20 +19,20 @@ import {
 } from './netlink.js';
 import type { Asks, Rtnl } from './rtnl.js';
 
-const RTM_NEWNEIGH = 28;
-const RTM_DELNEIGH = 29;
-const RTM_GETNEIGH = 30;
+export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
+export const RTM_GETNEIGH = 30;
 
-const NDMSG_SIZE = 12;
-const NDA_DST = 1;
-const NDA_LLADDR = 2;
+export const NDMSG_SIZE = 12;
+export const NDA_DST = 1;
+export const NDA_LLADDR = 2;
 const NUD_NONE = 0;
 const NUD_REACHABLE = 0x02;
 const NUD_STALE = 0x04;
 const NUD_DELAY = 0x08;
 const NUD_PROBE = 0x10;
 const NUD_NOARP = 0x40;
-const NUD_PERMANENT = 0x80;
+export const NUD_PERMANENT = 0x80;
 /** The MAC address is good, or was a moment ago and is being asked for again. */
 const NUD_VALID = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 /** Somebody sends there: ask if need be. */
@@ -53,7 +53,8 @@ export interface Neighbour {
   readonly stale: boolean;
 }
 
-function neighbourHeader(
+/** An ndmsg (linux/neighbour.h), also of forwarding entries. */
+export function neighbourHeader(
   family: number,
   ifindex: number,
   state: number,

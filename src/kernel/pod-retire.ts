@@ -88,12 +88,14 @@ export function retirePodLinks(
   let isDue = false;
   let running: Promise<void> | undefined;
 
+  /** Nothing was retired while the kernel was busy. */
+  const isQuiet = (): boolean => !isDue;
   const deleteAll = async (): Promise<void> => {
     while (isDue) {
       isDue = false;
       try {
         await deleteLinkGroup(rtnl, RETIRED_GROUP);
-        if (!isDue) onGone();
+        if (isQuiet()) onGone();
       } catch (error) {
         const message = `cannot delete retired pod links: ${messageOf(error)}`;
         onProblem(new DataplaneError('ERR_KERNEL', message, { cause: error }));
