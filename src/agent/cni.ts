@@ -110,7 +110,7 @@ interface Composed {
 }
 
 function compose(parts: CniParts, addresses: Addresses): Composed {
-  const { config, control, state, attached, mtu, log } = parts;
+  const { config, state, attached, mtu, log } = parts;
   const { store } = state;
   const { ipam } = addresses;
   const turns = createTurns();

@@ -26,7 +26,7 @@ import type { NodeRoute, Uplink } from '../kernel/uplink.js';
 import type { Log } from '../log.js';
 import type { NamedLink } from '../ops/trace-words.js';
 import { dropStale, ensureWish, linkRowOf } from './pod-links.js';
-import type { LinkedPod, PodHooks, PodLinkOptions } from './pod-links.js';
+import type { LinkedPod, PodHooks } from './pod-links.js';
 import { createOutsideSurvey } from './outside.js';
 import { mayTunnel, podMtu } from './mtu.js';
 import { createOverlay } from './overlay.js';
@@ -134,14 +134,16 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
 
   return {
     links: () => nameLinks(parts, [...pods, ...parts.attached.pods()], tunnels),
-    mtu: () => mtuOfPods(parts),
+    mtu: () => mtuOfPods(parts, currentUplinks(parts)),
     isProgrammed: () => wasProgrammed,
     watch,
     reconcile: async ({ isFull }) => {
       const pass: Pass = { isFull, problems: [] };
+      const uplinks = currentUplinks(parts);
+      const mtu = mtuOfPods(parts, uplinks);
       const wishes = control.podLinks();
       steps.links.run(pass, [wishes], () => {
-        pods = ensureLinks(parts, wishes, pass);
+        pods = ensureLinks(parts, mtu, wishes, pass);
       });
       const peers = control.peers();
       steps.ways.run(pass, [peers], () => void overlay.look());
@@ -150,7 +152,6 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
         tunnels = overlay.ensure();
       });
       steps.shapes.run(pass, [], parts.attached.look);
-      const uplinks = currentUplinks(parts);
       const mtus = uplinks.map((uplink) => uplink.mtu).join();
       steps.allLinks.run(pass, [pods, tunnels, mtus], () => {
         links = [...allLinks(parts, uplinks, pods), ...tunnels];
@@ -179,7 +180,6 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
         overlay.hook();
         for (const { link } of all) attempt(pass, `link ${link.name}`, () => podHooks.attach(link));
       });
-      const mtu = mtuOfPods(parts);
       if (isSynced) pass.problems.push(...parts.publisher.publish(tunnels, mtu));
       if (isSynced) {
         steps.staleLinks.run(pass, [wishes], () => {
@@ -212,29 +212,24 @@ function currentUplinks({ net, uplinks }: Pick<ReconcilerParts, 'net' | 'uplinks
 }
 
 /** What a pod gets now; what climbs has to fit through the trunk. */
-function mtuOfPods(parts: ReconcilerParts): number {
+function mtuOfPods(parts: ReconcilerParts, uplinks: readonly Uplink[]): number {
   const families = parts.control.nodeAddresses().map(({ family }) => family);
-  return Math.min(parts.trunk.mtu, podMtu(parts.config, currentUplinks(parts), families));
-}
-
-function linkOptions(parts: ReconcilerParts): PodLinkOptions {
-  const { uplinks } = parts;
-  return {
-    mtu: mtuOfPods(parts),
-    fromXdp: uplinks.some(({ uplink }) => uplink.mode === 'xdp'),
-  };
+  return Math.min(parts.trunk.mtu, podMtu(parts.config, uplinks, families));
 }
 
 /** @returns pods whose links are there; what is missing is among the problems */
 function ensureLinks(
   parts: ReconcilerParts,
+  mtu: number,
   wishes: readonly PodLinkWish[],
   pass: Pass,
 ): LinkedPod[] {
-  const options = linkOptions(parts);
+  const fromXdp = parts.uplinks.some(({ uplink }) => uplink.mode === 'xdp');
   const shaped = shapedLinks(parts.net.rtnl);
   return wishes.flatMap((wish) => {
-    const linked = attempt(pass, `pod ${wish.pod}`, () => ensureWish(parts.net, wish, options));
+    const linked = attempt(pass, `pod ${wish.pod}`, () =>
+      ensureWish(parts.net, wish, { mtu, fromXdp }),
+    );
     return linked ? [{ ...linked, isShaped: shaped.has(linked.link.ifindex) }] : [];
   });
 }
