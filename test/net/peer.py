@@ -3,7 +3,6 @@
 peer.py serve PORT [NAME]             TCP and UDP, both families; a name stands behind every answer
 peer.py ask tcp|udp ADDRESS PORT [N]  prints what the server says, N times over new sockets
 peer.py hold tcp|udp ADDRESS PORT     one socket; a line in, the server's word out
-peer.py big ADDRESS PORT BYTES        a UDP question whose answer has BYTES bytes
 peer.py raw IFNAME HEX...             frames as they are
 """
 import selectors
@@ -45,11 +44,10 @@ def serve(port):
 
 def answer_datagram(sock):
     """From the address that was asked, whichever of ours it is."""
-    text, asked, _, address = sock.recvmsg(65535, 256)
-    wanted = int(text) if text.isdigit() else 0
+    _, asked, _, address = sock.recvmsg(65535, 256)
     level, kind, info = asked[0]
     source = (level, kind, info[:16] + bytes(4))
-    sock.sendmsg([seen(address).ljust(wanted, b".")], [source], 0, address)
+    sock.sendmsg([seen(address)], [source], 0, address)
 
 
 def answer(selector, connection):
@@ -89,14 +87,6 @@ def hold(protocol, address, port):
                 print(error, flush=True)
 
 
-def big(address, port, size):
-    with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
-        sock.settimeout(TIMEOUT_S)
-        sock.connect((address, port))
-        sock.sendall(str(size).encode())
-        print(len(sock.recv(65535)))
-
-
 def raw(ifname, frames):
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         sock.bind((ifname, 0))
@@ -113,8 +103,6 @@ match sys.argv[1:]:
             print(ask(protocol, address, int(port)))
     case ["hold", protocol, address, port]:
         hold(protocol, address, int(port))
-    case ["big", address, port, size]:
-        big(address, int(port), int(size))
     case ["raw", ifname, *frames]:
         raw(ifname, frames)
     case _:

@@ -16,7 +16,7 @@ export interface Held {
 }
 
 /** What a program said, be it a complaint. */
-export function lastWord({ stdout, stderr }: RunResult): string {
+function lastWord({ stdout, stderr }: RunResult): string {
   return stdout.trim() || (stderr.trim().split('\n').at(-1) ?? '');
 }
 

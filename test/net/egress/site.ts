@@ -14,7 +14,7 @@ import type { AgentStatus } from '../../../src/agent/status-file.js';
 import { NETNS_ANNOTATION } from '../../../src/model/pods.js';
 import { packageFile } from '../../../src/package-root.js';
 import type { Lab, Namespace, RunResult, Running } from '../../support/netns.js';
-import { PEER, type Held, ask, hold, lastWord, serve } from '../peer.js';
+import { type Held, ask, hold, serve } from '../peer.js';
 
 const CLI = packageFile('build/host/src/cli.js');
 const READY_MS = 20_000;
@@ -50,8 +50,6 @@ export interface Site {
   /** A server at PORT that says whom it sees. */
   serve(ns: Namespace, port?: number): Promise<Running>;
   ask(ns: Namespace, proto: 'tcp' | 'udp', address: string, port: number): Promise<string>;
-  /** Bytes of the answer to a question for that many. */
-  askBig(ns: Namespace, address: string, size: number): Promise<string>;
   /** One TCP connection that asks whenever it is told to. */
   hold(ns: Namespace, address: string, port: number): Held;
   close(): void;
@@ -163,10 +161,6 @@ export function openEgressSite(lab: Lab, extra: object = {}): Site {
       net.node.runAsync([process.execPath, CLI, command, '-c', config, ...args]),
     serve: (ns, port = PORT) => serve(ns, port),
     ask,
-    askBig: async (ns, address, size) => {
-      const words = ['python3', PEER, 'big', address, String(PORT), String(size)] as const;
-      return lastWord(await ns.runAsync(words));
-    },
     hold: (ns, address, port) => hold(ns, 'tcp', address, port),
     close: () => {
       lab.close();
