@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compile native/*.cc into build/native/sluice.node with the system's C++ compiler, and
-# native/cni/sluice-cni.c into build/native/sluice-cni with its C compiler: static where there is a
+# native/cni/ into build/native/sluice-cni with its C compiler: static where there is a
 # static libc, because it is copied to the host and started for every pod.
 #
 # Headers come from node_modules (node-addon-api, node-api-headers): nothing is downloaded and
@@ -103,12 +103,13 @@ fi
 [[ -f $root/$target ]]
 
 plugin=$out/sluice-cni
-source=native/cni/sluice-cni.c
-if [[ ! -f $plugin || $source -nt $plugin || scripts/build-native.sh -nt $plugin ]]; then
-  echo "  cc $source"
+sources=(native/cni/*.c)
+newer=$(find native/cni scripts/build-native.sh -newer "$plugin" 2>/dev/null || echo all)
+if [[ -n $newer ]]; then
+  echo "  cc ${sources[*]}"
   plugin_flags=(-O2 -std=gnu11 -Wall -Wextra -Werror -s)
   # No static libc, or a real mistake: the second attempt tells.
-  "$cc" "${plugin_flags[@]}" -static -o "$plugin.part" "$source" 2>/dev/null ||
-    "$cc" "${plugin_flags[@]}" -o "$plugin.part" "$source"
+  "$cc" "${plugin_flags[@]}" -static -o "$plugin.part" "${sources[@]}" 2>/dev/null ||
+    "$cc" "${plugin_flags[@]}" -o "$plugin.part" "${sources[@]}"
   mv "$plugin.part" "$plugin"
 fi

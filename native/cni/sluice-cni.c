@@ -17,7 +17,6 @@
  * Spec  CNI 1.1.0; src/cni/wire.ts is the other end, src/cni/verb.ts has the same times
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -36,6 +35,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "delete-queue.h"
+
 #define VERSIONS "\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\""
 #define LATEST "1.1.0"
 /** `sluice cni uninstall` knows its own executable by these words. */
@@ -45,7 +46,6 @@
 enum {
   /** 16 MiB of input, and room for the variables. */
   MESSAGE_MAX = 17 * 1024 * 1024,
-  QUEUE_MAX = 256,
   LINKS_MAX = 8,
   /** A pipe that polls writable takes this much without blocking (pipe(7)). */
   WRITE_MAX = 4096,
@@ -229,83 +229,24 @@ static Outcome send_all(int fd, const Buffer* request) {
   return OK;
 }
 
-/** FNV-1a: the same deletion, asked for again, has the same name. */
-static uint64_t hash(uint64_t h, const char* bytes, size_t len) {
-  for (size_t i = 0; i < len; i++) h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-  return h;
-}
-
-static uint64_t identity_of(const Buffer* request, size_t stdin_at) {
-  static const char* const names[] = {"CNI_CONTAINERID", "CNI_IFNAME"};
-  uint64_t h = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    const char* value = getenv(names[i]);
-    if (value) h = hash(h, value, strlen(value) + 1);
-  }
-  return hash(h, request->bytes + stdin_at, request->len - stdin_at);
-}
-
-/** Make a folder and those above it. */
-static void make_folders(char* path) {
-  for (char* at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
-    *at = 0;
-    mkdir(path, 0755);
-    *at = '/';
-  }
-  mkdir(path, 0700);
-}
-
-static int count_files(int folder) {
-  DIR* entries = fdopendir(dup(folder));
-  if (!entries) return QUEUE_MAX;
-  int count = 0;
-  for (struct dirent* entry = readdir(entries); entry; entry = readdir(entries)) {
-    size_t len = strlen(entry->d_name);
-    if (len > 4 && strcmp(entry->d_name + len - 4, ".del") == 0) count++;
-  }
-  closedir(entries);
-  return count;
-}
-
-/** Write a file whole or not at all, and durably. */
-static bool write_file(int folder, const char* name, const Buffer* request) {
-  char part[64];
-  snprintf(part, sizeof part, ".%s.%d", name, (int)getpid());
-  int fd = openat(folder, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return false;
-  size_t at = 0;
-  while (at < request->len) {
-    ssize_t written = write(fd, request->bytes + at, request->len - at);
-    if (written < 0 && errno != EINTR) break;
-    if (written > 0) at += (size_t)written;
-  }
-  bool is_whole = at == request->len && fsync(fd) == 0;
-  close(fd);
-  if (is_whole && renameat(folder, part, folder, name) == 0) return fsync(folder) == 0;
-  int reason = errno;
-  unlinkat(folder, part, 0);
-  errno = reason;
-  return false;
-}
-
 /** Leave a DEL for the agent to do when it is there again, and end. */
 __attribute__((noreturn)) static void queue_delete(char* socket_path, const Buffer* request,
                                                    size_t stdin_at) {
-  char path[PATH_MAX + 16], name[32];
+  char path[PATH_MAX + 16];
   resolve(socket_path, PATH_MAX);
   char* slash = strrchr(socket_path, '/');
   int folder_len = slash ? (int)(slash - socket_path) : 0;
   snprintf(path, sizeof path, "%.*s/deletes", slash ? folder_len : 1, slash ? socket_path : ".");
-  make_folders(path);
-  snprintf(name, sizeof name, "%016llx.del", (unsigned long long)identity_of(request, stdin_at));
-  int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0)
-    fail(CODE_TRY_AGAIN, "no agent, and %s cannot be opened: %s", path, strerror(errno));
-  bool is_known = faccessat(folder, name, F_OK, 0) == 0;
-  if (!is_known && count_files(folder) >= QUEUE_MAX)
-    fail(CODE_TRY_AGAIN, "no agent, and %s is full: try again later", path);
-  if (!write_file(folder, name, request))
-    fail(CODE_TRY_AGAIN, "no agent, and %s cannot be written: %s", path, strerror(errno));
+  switch (leave_delete(path, request->bytes, request->len, stdin_at)) {
+    case LEFT_NO_FOLDER:
+      fail(CODE_TRY_AGAIN, "no agent, and %s cannot be opened: %s", path, strerror(errno));
+    case LEFT_FULL:
+      fail(CODE_TRY_AGAIN, "no agent, and %s is full: try again later", path);
+    case LEFT_UNWRITTEN:
+      fail(CODE_TRY_AGAIN, "no agent, and %s cannot be written: %s", path, strerror(errno));
+    case LEFT:
+      break;
+  }
   exit(0);
 }
 
