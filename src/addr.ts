@@ -29,6 +29,7 @@ export interface Cidr extends Address {
   readonly prefixLen: number;
 }
 
+const BITS_PER_BYTE = 8;
 const MAPPED_MARK = 0xffffn << 32n;
 const DOTTED_QUAD = /^\d+\.\d+\.\d+\.\d+$/;
 const DIGIT_0 = '0'.charCodeAt(0);
@@ -197,6 +198,15 @@ export function formatCidr(cidr: Cidr): string {
 /** Prefix length over the 16 mapped bytes: IPv4 counts from 96. */
 export function mappedPrefixLen(cidr: Cidr): number {
   return cidr.family === 4 ? MAPPED_PREFIX_BITS + cidr.prefixLen : cidr.prefixLen;
+}
+
+/** 16 bytes of netmask. */
+export function maskBytes(cidr: Cidr): Uint8Array {
+  const bits = mappedPrefixLen(cidr);
+  return Uint8Array.from({ length: ADDR_SIZE }, (_, i) => {
+    const own = Math.min(Math.max(bits - i * BITS_PER_BYTE, 0), BITS_PER_BYTE);
+    return (0xff << (BITS_PER_BYTE - own)) & 0xff;
+  });
 }
 
 /** The prefix that holds one address only. */

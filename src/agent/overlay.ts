@@ -104,9 +104,13 @@ export function createOverlay(parts: OverlayParts): Overlay {
 
   return {
     look: () => {
-      const found = { onLink: onLink(parts), pathMtus: pathMtus(parts, tunnelWays()) };
+      const now = uplinks();
+      const least = leastMtu(now);
+      const found = {
+        onLink: onLink(parts, new Set(now.map(({ ifindex }) => ifindex))),
+        pathMtus: pathMtus(net, least ?? DEFAULT_UNDERLAY_MTU, tunnelWays()),
+      };
       control.setOverlay(found);
-      const least = leastMtu(uplinks());
       const text = JSON.stringify([least, [...found.onLink], [...found.pathMtus]]);
       const isLost = tunnels.some(({ name, ifindex, mtu }) => {
         const link = findLink(net.rtnl, name);
@@ -145,10 +149,9 @@ export function createOverlay(parts: OverlayParts): Overlay {
   };
 }
 
-/** Addresses of other nodes that an uplink reaches without a router. */
-function onLink({ config, control, net, uplinks }: OverlayParts): Set<string> {
+/** Addresses of other nodes that an uplink reaches without a router. @param own  the uplinks */
+function onLink({ config, control, net }: OverlayParts, own: ReadonlySet<number>): Set<string> {
   if (config.overlay.mode !== 'auto') return new Set();
-  const own = new Set(uplinks().map(({ ifindex }) => ifindex));
   const texts = control.peers().flatMap(({ addresses }) => addresses.map(formatAddress));
   return new Set(
     texts.filter((text) => {
@@ -160,8 +163,7 @@ function onLink({ config, control, net, uplinks }: OverlayParts): Set<string> {
 }
 
 /** What paths to other nodes take, where routers, or routes, have said it is less than the link's. */
-function pathMtus({ net, uplinks }: OverlayParts, ways: readonly TunnelWay[]): Map<string, number> {
-  const least = leastMtu(uplinks()) ?? DEFAULT_UNDERLAY_MTU;
+function pathMtus(net: Netns, least: number, ways: readonly TunnelWay[]): Map<string, number> {
   const remotes = new Set(ways.map(({ remote }) => formatAddress(remote)));
   return new Map(
     [...remotes].flatMap((remote) => {

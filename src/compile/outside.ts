@@ -15,9 +15,8 @@ import {
   TAKEN_PORTS_BYTES,
   TableId,
 } from '../../assembly/abi.js';
-import { contains } from '../addr.js';
+import { contains, maskBytes } from '../addr.js';
 import type { Cidr } from '../addr.js';
-import { maskBytes } from './policy.js';
 import type { PlainRow } from './rows.js';
 
 /** A route of the kernel's main table. */

@@ -16,7 +16,7 @@ import {
   POLICY_F_RESET_REMOVED,
   TableId,
 } from '../../assembly/abi.js';
-import { ADDR_SIZE, mappedPrefixLen } from '../addr.js';
+import { ADDR_SIZE, maskBytes } from '../addr.js';
 import type { Address, Cidr } from '../addr.js';
 import type { PlainRow } from './rows.js';
 
@@ -49,17 +49,6 @@ export interface PolicyOptions {
 const RECORD_RANGES_OFF = 16;
 const inRecord = (controlOff: number): number =>
   controlOff - CONTROL_POD_RANGE4_OFF + RECORD_RANGES_OFF;
-
-const BITS_PER_BYTE = 8;
-
-/** 16 bytes of netmask. */
-export function maskBytes(cidr: Cidr): Uint8Array {
-  const bits = mappedPrefixLen(cidr);
-  return Uint8Array.from({ length: ADDR_SIZE }, (_, i) => {
-    const own = Math.min(Math.max(bits - i * BITS_PER_BYTE, 0), BITS_PER_BYTE);
-    return (0xff << (BITS_PER_BYTE - own)) & 0xff;
-  });
-}
 
 const BY_LINK: readonly PodDetection['by'][] = ['link', 'name', 'prefix'];
 

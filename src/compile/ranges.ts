@@ -7,10 +7,9 @@
  *   +-----------------+-----------------+
  */
 import { RANGE_ADDR_OFF, RANGE_MASK_OFF, RANGE_SIZE } from '../../assembly/abi.js';
-import { ADDR_SIZE, contains } from '../addr.js';
+import { ADDR_SIZE, contains, maskBytes } from '../addr.js';
 import type { Address, Cidr, Family } from '../addr.js';
 import type { ServiceRecord } from '../model/services.js';
-import { maskBytes } from './policy.js';
 
 export interface SourceRanges {
   /** RANGE_SIZE bytes each; none: from everywhere. */

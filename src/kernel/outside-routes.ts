@@ -5,7 +5,7 @@
  * Only the main table is looked at: where rules lead elsewhere (`ip rule`), the kernel's look-up for
  * the packet itself still counts when it is sent, on the device that was found here.
  */
-import { type Cidr, type Family, formatAddress, parseCidr } from '../addr.js';
+import { type Cidr, type Family, formatAddress, parseCidr, maskBytes } from '../addr.js';
 import { Scope, listAddresses } from './address.js';
 import type { Netns } from './netns.js';
 import { ROUTE_PROTOCOL, RTN_UNICAST, type Route, listRoutes } from './route.js';
@@ -72,11 +72,10 @@ function withoutRepeats(routes: readonly OutsideRoute[]): OutsideRoute[] {
   ]);
   const name = ({ family, prefixLen, bytes }: Cidr): string =>
     `${prefixLen} ${formatAddress({ family, bytes })}`;
-  const shortened = (cidr: Cidr, prefixLen: number): Cidr => ({
-    ...cidr,
-    prefixLen,
-    bytes: masked(cidr, prefixLen),
-  });
+  const shortened = (cidr: Cidr, prefixLen: number): Cidr => {
+    const mask = maskBytes({ ...cidr, prefixLen });
+    return { ...cidr, prefixLen, bytes: cidr.bytes.map((byte, i) => byte & (mask[i] ?? 0)) };
+  };
   for (const route of routes.toSorted((a, b) => a.cidr.prefixLen - b.cidr.prefixLen)) {
     const { cidr, uplink } = route;
     const shorter = lengths.get(cidr.family) ?? [];
@@ -90,15 +89,6 @@ function withoutRepeats(routes: readonly OutsideRoute[]): OutsideRoute[] {
     if (shorter.at(-1) !== cidr.prefixLen) shorter.push(cidr.prefixLen);
   }
   return [...kept.values()];
-}
-
-/** The first `prefixLen` bits of an address, the others 0. */
-function masked({ family, bytes }: Cidr, prefixLen: number): Uint8Array {
-  const bits = family === 4 ? prefixLen + 96 : prefixLen;
-  return bytes.map((byte, i) => {
-    const own = Math.min(Math.max(bits - i * 8, 0), 8);
-    return byte & (0xff << (8 - own));
-  });
 }
 
 /**

@@ -1,35 +1,17 @@
 /** Where blocks lie in a pool, and addresses in a block. */
 import { createHash } from 'node:crypto';
-import { contains, formatAddress, mappedPrefixLen } from '../../addr.js';
-import type { Address, Cidr, Family } from '../../addr.js';
+import { contains, formatAddress } from '../../addr.js';
+import type { Address, Cidr } from '../../addr.js';
+import { addressOf, hostBits, numberOf } from '../number.js';
 import type { StoreKey } from '../store/store.js';
-
-/** Bits of the mapped form. */
-const MAPPED_BITS = 128;
-
-/** The 128 bits of an address in its mapped form. */
-function numberOf({ bytes }: Address): bigint {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
-}
-
-function addressOf(value: bigint, family: Family): Address {
-  const bytes = new Uint8Array(MAPPED_BITS / 8);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, value >> 64n);
-  view.setBigUint64(8, BigInt.asUintN(64, value));
-  return { family, bytes };
-}
-
-const spareBits = (cidr: Cidr): number => MAPPED_BITS - mappedPrefixLen(cidr);
 
 /** How many addresses a prefix has. */
 export function sizeOf(cidr: Cidr): bigint {
-  return 1n << BigInt(spareBits(cidr));
+  return 1n << BigInt(hostBits(cidr));
 }
 
 export function addressAt(cidr: Cidr, ordinal: number): Address {
-  return addressOf(numberOf(cidr) + BigInt(ordinal), cidr.family);
+  return addressOf(numberOf(cidr) + BigInt(ordinal));
 }
 
 /** Place of an address in a block that contains it. */
@@ -41,7 +23,7 @@ export function ordinalOf(block: Cidr, address: Address): number {
 export function prefixAt(address: Address, prefixLen: number): Cidr {
   const spare = BigInt((address.family === 4 ? 32 : 128) - prefixLen);
   const start = (numberOf(address) >> spare) << spare;
-  return { ...addressOf(start, address.family), prefixLen };
+  return { ...addressOf(start), prefixLen };
 }
 
 export function overlaps(a: Cidr, b: Cidr): boolean {
@@ -73,6 +55,6 @@ export function* blocksFrom(pool: Cidr, blockSize: number, nodeName: string): Ge
   const shift = BigInt((pool.family === 4 ? 32 : 128) - blockSize);
   for (let i = 0n; i < total; i++) {
     const at = numberOf(pool) + (((start + i) % total) << shift);
-    yield { ...addressOf(at, pool.family), prefixLen: blockSize };
+    yield { ...addressOf(at), prefixLen: blockSize };
   }
 }
