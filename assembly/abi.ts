@@ -10,7 +10,7 @@
  */
 
 /** Raised whenever an export, a region or a row changes its meaning. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 4;
 
 // ---- Fixed part of linear memory ------------------------------------------------------
 //
@@ -20,8 +20,12 @@ export const ABI_VERSION = 2;
 //   0x021000  COUNTERS  8 KiB  u64 counters: lane, then kernel    (pinned BPF array)
 //   0x024000  DIRECTORY 4 KiB  where every table lies: base, row size, capacity, used
 //   0x025000  CAPS      4 KiB  what the host asks `layout` for
+//   0x026000  CACHES    8 KiB  wire caches: options and counters (abi-cache.ts)
 //   0x028000  PORTS     16 KiB I/O ports: ring addresses and cursors
-//   0x030000  PKTS      64 KiB Pkt records
+//   0x02c000  DNS       4 KiB  the query that is being answered (abi-dns.ts)
+//   0x02d000  DNS COUNTERS 12 KiB
+//   0x030000  PKTS      40 KiB Pkt records
+//   0x03a000  DNS LOG   24 KiB a sample of the queries answered (abi-dns.ts)
 //   0x040000  DELTA     256 KiB mailbox of row changes
 //   0x080000  SCRATCH   512 KiB frames and arguments of embedders and benchmarks
 //   0x100000  everything whose size depends on CAPS, in RegionId order
@@ -39,7 +43,7 @@ export const CAPS_BYTES = 0x1000;
 export const PORTS_BASE = 0x28000;
 export const PORTS_BYTES = 0x4000;
 export const PKTS_BASE = 0x30000;
-export const PKTS_BYTES = 0x10000;
+export const PKTS_BYTES = 0xa000;
 export const DELTA_BASE = 0x40000;
 export const DELTA_BYTES = 0x40000;
 export const SCRATCH_BASE = 0x80000;
@@ -190,10 +194,16 @@ export enum RegionId {
   AFFINITY = 14,
   FRAGMENTS = 15,
   FLOW_HEADS = 16,
-  FREE = 17,
-  UMEM = 18,
+  /** Rows of DNS names, and the entries they lead to (abi-dns.ts). */
+  NAMES = 17,
+  RRSETS = 18,
+  /** Rows of the wire cache, and the replies they lead to. */
+  CACHE = 19,
+  REPLIES = 20,
+  FREE = 21,
+  UMEM = 22,
 }
-export const REGION_COUNT = 19;
+export const REGION_COUNT = 23;
 
 // ---- CAPS: u32 words, the argument of `layout` ----------------------------------------
 
@@ -214,6 +224,12 @@ export const CAPS_RANGES_OFF = 48;
 export const CAPS_AFFINITY_OFF = 52;
 /** Datagrams whose fragments are followed at a time. */
 export const CAPS_FRAGMENTS_OFF = 56;
+/** DNS names, and bytes for their records. */
+export const CAPS_NAMES_OFF = 60;
+export const CAPS_RRSET_BYTES_OFF = 64;
+/** Replies in the wire cache, and bytes for them. */
+export const CAPS_CACHE_OFF = 68;
+export const CAPS_REPLY_BYTES_OFF = 72;
 
 // ---- COUNTERS: u64 words --------------------------------------------------------------
 // Words 0..511 belong to the lane, 512..1023 to the kernel programs.
@@ -259,6 +275,10 @@ export enum LaneCounter {
   FRAGMENTS_FOLLOWED = 23,
   /** Fragments that waited for the first one. */
   FRAGMENTS_HELD = 24,
+  /** DNS queries answered in the frame they came in. */
+  DNS_ANSWERED = 25,
+  /** DNS queries left to the host's server. */
+  DNS_LEFT = 26,
 }
 
 /**
@@ -364,8 +384,10 @@ export enum Drop {
   MARTIAN_DESTINATION = 52,
   /** From a pod to the outside, and nothing by which its answers could be told from others. */
   MASQUERADE_PROTOCOL = 53,
+  /** To a DNS address, and no query: a response, or shorter than a header. */
+  DNS_NOT_A_QUERY = 54,
 }
-export const DROP_COUNT = 54;
+export const DROP_COUNT = 55;
 
 // ---- Links and routes -----------------------------------------------------------------
 
@@ -486,6 +508,8 @@ export const SERVICE_RANGES_OFF = 44; // u32: first entry in RANGES
 export const SERVICE_RANGES_COUNT_OFF = 48; // u32: 0 = from everywhere
 /** u32: the lane's, for SERVICE_F_ROUND_ROBIN. */
 export const SERVICE_CURSOR_OFF = 52;
+/** u32: DNS listener whose names answer queries in the frame (abi-dns.ts), 0 = none. */
+export const SERVICE_LISTENER_OFF = 56;
 
 /** internalTrafficPolicy Local: the ClusterIP leads to the Local set. */
 export const SERVICE_F_INTERNAL_LOCAL = 1;
@@ -637,6 +661,8 @@ export const FLOW_F_TRUNK = 8;
 export const FLOW_F_TUNNEL = 32;
 /** With Action.POD: out of our end of its link, whose queueing discipline must see it. */
 export const FLOW_F_SHAPED = 16;
+/** The lane wants every packet while it is there: it may answer by itself (DNS). */
+export const FLOW_F_CLIMB = 64;
 
 /**
  * Slots examined from the hashed one on, cyclically, before a key is called absent. So many that

@@ -17,12 +17,14 @@ import {
   Verdict,
 } from './abi';
 import { buildMaglev } from './delta';
+import { dnsAnswer } from './dns/answer';
 import { beginPkt, copyMacs, processFrame } from './engine';
 import { NO_ROW, openRow, publish, vacantFlow } from './flow/flow-table';
 import { Row, V4, dstOff, newDstOff, newSrcOff, rowIdx, srcOff, tallyOf } from './flow/row';
 import { swapPorts } from './flow/tuple';
 import { be16, be32 } from './mem/be';
 import { setClock } from './mem/clock';
+import { copyBytes } from './mem/copy';
 import { regionBase, regionCapacity } from './mem/region';
 import { flowLookup } from './stage/flow-lookup';
 import { nat } from './stage/nat';
@@ -185,6 +187,30 @@ export function benchChecksumScalar(ptr: usize, len: u32, repeats: u32): u32 {
 export function benchMaglevBuild(set: u32, n: u32, first: u32, m: u32, repeats: u32): u32 {
   for (let r: u32 = 0; r < repeats; r++) if (!buildMaglev(first, m, set, n)) return 0;
   return m;
+}
+
+/**
+ * Answer `count` queries, each from a copy of its own template: u32 length, then the message.
+ *
+ * @param room  where a message is answered, `roomLen` bytes
+ * @returns     a sum over all replies: their lengths and last words
+ */
+export function benchDns(
+  templates: usize,
+  count: u32,
+  stride: u32,
+  room: usize,
+  roomLen: u32,
+): u32 {
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const template = templates + <usize>i * stride;
+    const length = load<u32>(template);
+    copyBytes(room, template + 4, length);
+    const reply = dnsAnswer(1, room, length, roomLen, 0, 0);
+    sum += reply ^ load<u32>(room + reply - 4);
+  }
+  return sum;
 }
 
 /** Nothing: the price of a call. */

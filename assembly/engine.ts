@@ -32,6 +32,7 @@ import { regionBase, regionCapacity, regionRowSize } from './mem/region';
 import { Pkt, drop } from './pkt';
 import { arp } from './stage/arp';
 import { classify } from './stage/classify';
+import { dns } from './stage/dns';
 import { flowCreate } from './stage/flow-create';
 import { flowLookup } from './stage/flow-lookup';
 import { fragment, strayFragment } from './stage/fragment';
@@ -55,6 +56,7 @@ export function decide(p: Pkt): Verdict {
   if (v == Verdict.NONE) v = classify(p);
   if (v == Verdict.NONE) v = arp(p);
   if (v == Verdict.NONE) v = ndp(p);
+  if (v == Verdict.NONE) v = dns(p);
   if (v == Verdict.NONE && p.has(PKT_F_FRAGMENT)) v = fragment(p);
   if (v == Verdict.NONE) v = flowLookup(p);
   if (v == Verdict.NONE && p.row == 0) v = icmpError(p);

@@ -11,6 +11,8 @@ import {
 } from './abi';
 import { V4, V6 } from './flow/row';
 import { sweepAffinity } from './balance/affinity';
+import { cachesReset } from './dns/cache';
+import { namesReset } from './dns/update';
 import { adoptTable } from './flow/adopt';
 import { fragmentsReset, sweepFragments } from './flow/fragments';
 import { takeStaleRoutes } from './flow/follow';
@@ -23,6 +25,13 @@ import { lpmReset } from './table/lpm';
 import { poolReset } from './table/pool';
 
 export { applyDelta } from './delta';
+export { dnsAnswer } from './dns/answer';
+export { cacheClose, cacheOpen } from './dns/cache';
+export { cacheGet } from './dns/cache-answer';
+export { cacheDue } from './dns/cache-due';
+export { cacheFailed, cachePut } from './dns/cache-put';
+export { dnsBatch } from './dns/batch';
+export { applyNames } from './dns/update';
 export { parseFrame, processFrame, runBurst, traceFrame } from './engine';
 export { checksum } from './wire/checksum';
 export { maglevBuild, maglevPick } from './table/maglev';
@@ -55,6 +64,8 @@ export function init(layoutHash: u32): void {
   lpmReset();
   poolReset();
   fragmentsReset();
+  namesReset();
+  cachesReset();
 }
 
 /** Begin to receive on port `idx`, whose record the host has filled in. */

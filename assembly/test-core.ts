@@ -13,6 +13,7 @@ import {
 } from './flow/flow-table';
 import { Row, Tally, V4, V6, dstOff, rowAt, srcOff } from './flow/row';
 import { settledState } from './flow/settled';
+import { passedFrom } from './flow/sweep';
 import { addrCopy } from './flow/tuple';
 import { setClock } from './mem/clock';
 
@@ -28,6 +29,8 @@ export { isSctpClosing, nextSctpState, sctpTimeoutMs } from './flow/sctp-state';
 export { isTcpClosed, nextTcpState } from './flow/tcp-state';
 export { tcpTimeoutMs } from './flow/timeouts';
 export { nhFlow4, nhFlow6, pickHash } from './mem/hash';
+export { arenaGive, arenaReset, arenaTake } from './table/arena';
+export { podAddress } from './dns/pods';
 export { tableDelete, tableFind, tablePut } from './table/hash-table';
 export { lpmDelete, lpmFind, lpmPut } from './table/lpm';
 
@@ -59,12 +62,12 @@ export function flowDelete6(row: usize): void {
 /** What the sweep does with a deleted slot. */
 export function flowReclaim4(idx: u32, nowMs: f64): void {
   setClock(nowMs);
-  if (rowAt<V4>(idx).seq & 1) reclaimDeleted<V4>(idx);
+  if (rowAt<V4>(idx).seq & 1 && passedFrom<V4>(idx) == 0) reclaimDeleted<V4>(idx);
 }
 
 export function flowReclaim6(idx: u32, nowMs: f64): void {
   setClock(nowMs);
-  if (rowAt<V6>(idx).seq & 1) reclaimDeleted<V6>(idx);
+  if (rowAt<V6>(idx).seq & 1 && passedFrom<V6>(idx) == 0) reclaimDeleted<V6>(idx);
 }
 
 function insert<F>(src: usize, dst: usize, ports: u32, kind: u32): usize {

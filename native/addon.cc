@@ -56,6 +56,13 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
       {"packetOpen", PacketOpen},
       {"packetPump", PacketPump},
       {"packetStats", PacketStats},
+      {"udpOpen", UdpOpen},
+      {"streamOpen", StreamOpen},
+      {"udpServe", UdpServe},
+      {"udpStop", UdpStop},
+      {"udpPeer", UdpPeer},
+      {"udpUnsent", UdpUnsent},
+      {"udpSend", UdpSend},
   };
   for (const auto& row : rows) {
     exports.Set(row.name, Napi::Function::New(env, row.entry, row.name));

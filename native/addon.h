@@ -68,6 +68,15 @@ SLUICE_ENTRY(XskBusyPoll);
 SLUICE_ENTRY(XskStats);
 SLUICE_ENTRY(XskClose);
 
+// udp.cc
+SLUICE_ENTRY(UdpOpen);
+SLUICE_ENTRY(StreamOpen);
+SLUICE_ENTRY(UdpServe);
+SLUICE_ENTRY(UdpStop);
+SLUICE_ENTRY(UdpPeer);
+SLUICE_ENTRY(UdpUnsent);
+SLUICE_ENTRY(UdpSend);
+
 // packet.cc
 SLUICE_ENTRY(PacketOpen);
 SLUICE_ENTRY(PacketPump);

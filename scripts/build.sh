@@ -52,7 +52,8 @@ compile_core() {
 
 compile_host() {
   current host build/host/src/cli.js \
-    assembly/abi.ts src examples tsconfig.json tsconfig.build.json && return
+    assembly/abi.ts assembly/abi-dns.ts assembly/abi-cache.ts src examples \
+    tsconfig.json tsconfig.build.json && return
   begin host "tsc src examples"
   node_modules/.bin/tsc -p tsconfig.build.json
   finish host

@@ -25,7 +25,8 @@ die() {
 declare -A package_of=(
   [ip]=iproute2 [sysctl]=procps [nsenter]=util-linux [taskset]=util-linux [ping]=iputils-ping
   [ethtool]=ethtool [curl]=curl [iperf3]=iperf3 [nft]=nftables [tcpdump]=tcpdump
-  [dig]=bind9-dnsutils [openssl]=openssl [python3]=python3 [g++]=g++ [gcc]=gcc
+  [dig]=bind9-dnsutils [knotd]=knot [kdig]=knot-dnsutils [kxdpgun]=knot-dnsutils
+  [unbound]=unbound [dnsperf]=dnsperf [openssl]=openssl [python3]=python3 [g++]=g++ [gcc]=gcc
 )
 compilers=(g++)
 # What each purpose calls.
@@ -36,10 +37,14 @@ case $purpose in
     optional=(
       clang-14 libbpf-dev gcc libusrsctp-dev
       podman runc containerd busybox-static containernetworking-plugins iptables nftables etcd-server
+      knot knot-dnsutils dnsperf unbound musl-tools
     )
     ;;
   bench)
-    programs=(ip nsenter sysctl taskset ping iperf3 ethtool nft gcc)
+    programs=(
+      ip nsenter sysctl taskset ping iperf3 ethtool nft gcc
+      knotd kdig kxdpgun unbound dnsperf
+    )
     optional=(containernetworking-plugins iptables)
     ;;
   *) die "unknown purpose '$purpose': expected demo, test or bench" ;;
@@ -56,7 +61,9 @@ fi
 # npm writes the hidden lockfile at the end of every installation. No package we use needs an
 # install script.
 lock_stamp=node_modules/.package-lock.json
-if [[ ! -f $lock_stamp || package-lock.json -nt $lock_stamp ]]; then
+if [[ -L node_modules ]]; then
+  say "node_modules is a link: it is left as it is"
+elif [[ ! -f $lock_stamp || package-lock.json -nt $lock_stamp ]]; then
   say "npm ci"
   npm ci --ignore-scripts --no-audit --no-fund
   touch "$lock_stamp"
@@ -78,14 +85,37 @@ packages_of() {
   for program; do echo "${package_of[$program]}"; done | sort -u
 }
 
+# Servers that packages bring are programs that we start ourselves, where and when they are needed:
+# until we are done no package may start one (policy-rc.d, invoke-rc.d(8)).
+rc_policy=/usr/sbin/policy-rc.d
+forbid_services() {
+  [[ -e $rc_policy ]] && return
+  printf '#!/bin/sh\nexit 101\n' >"$rc_policy"
+  chmod 755 "$rc_policy"
+  trap 'rm -f "$rc_policy"' EXIT
+}
+
+# Nor at the next boot, if it was not there before. Units are those of the packages' names.
+forget_service() {
+  command -v systemctl >/dev/null || return 0
+  systemctl disable --quiet "$1.service" 2>/dev/null || true
+}
+
+services=(knot unbound etcd-server)
 apt_updated=false
 apt_install() {
+  local service new=()
   export DEBIAN_FRONTEND=noninteractive
+  forbid_services
+  for service in "${services[@]}"; do
+    [[ " $* " == *" $service "* ]] && ! dpkg -s "$service" >/dev/null 2>&1 && new+=("$service")
+  done
   if ! $apt_updated; then
     apt_updated=true
     apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
   fi
-  apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+  apt-get install -qq -y --no-install-recommends "$@" >/dev/null || return
+  for service in "${new[@]}"; do forget_service "${service%-server}"; done
 }
 
 can_apt() {
@@ -105,7 +135,7 @@ for program in "${missing[@]}"; do
 done
 
 # clang only compares the committed bytecode with its sources, usrsctp is the SCTP stack that one test
-# speaks with, and the container runtimes, the reference plugins and etcd are what the pod network is
+# speaks with, knot-dnsutils and musl-tools bring resolvers beside glibc's, and the container runtimes, the reference plugins and etcd are what the pod network is
 # held against: worth one attempt, not a failure. One that is not to be had keeps no other away.
 tried=build/stamps/optional-packages-$purpose
 if ((${#optional[@]} > 0)) && can_apt && [[ $(cat "$tried" 2>/dev/null) != "${optional[*]}" ]]; then
@@ -120,6 +150,9 @@ if ((${#optional[@]} > 0)) && can_apt && [[ $(cat "$tried" 2>/dev/null) != "${op
   mkdir -p build/stamps
   echo "${optional[*]}" >"$tried"
 fi
+
+# `exec` runs no trap.
+[[ -z $(trap -p EXIT) ]] || rm -f "$rc_policy"
 
 # ---- Build ------------------------------------------------------------------------------
 

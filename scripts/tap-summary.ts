@@ -16,8 +16,8 @@ const PATH_SEPARATOR = ' › ';
 /** Why a test is skipped is the last thing in its title. */
 const REASON = / \[(?:skipped: )?([^[\]]+)\]$/;
 
-/** What a title lays claim to: a list's tag and numbers, such as `[cni 24 26]`. */
-const CLAIM = /\[([a-z]+) (\d+(?: \d+)*)\]/g;
+/** What a title lays claim to: a list's tag and numbers, such as `[cni 24 26]` or `[dns V07]`. */
+const CLAIM = /\[([a-z]+) (V?\d+(?: V?\d+)*)\]/g;
 
 interface Skipped {
   readonly title: string;
@@ -66,12 +66,13 @@ export interface CasePage {
 export const CASE_PAGES: readonly CasePage[] = [
   { tag: 'proxy', page: 'docs/conformance.md' },
   { tag: 'cni', page: 'docs/conformance-cni.md' },
+  { tag: 'dns', page: 'docs/conformance-dns.md' },
 ];
 
-/** The numbers of a page: all of them, and those that do not apply. */
+/** The numbers of a page as they are written: all of them, and those that do not apply. */
 export interface CaseList extends CasePage {
-  readonly all: readonly number[];
-  readonly notApplicable: readonly number[];
+  readonly all: readonly string[];
+  readonly notApplicable: readonly string[];
 }
 
 /** The cases that a text lays claim to, as `tag number`. */
@@ -81,10 +82,10 @@ export function claimsOf(text: string): string[] {
   );
 }
 
-/** Read a page: `57. claim`, with `does not apply` somewhere in those that do not. */
+/** Read a page: `57. claim` or `- V07. claim`, with `does not apply` somewhere in those that do not. */
 export function readCases(source: CasePage, text: string): CaseList {
-  const lines = [...text.matchAll(/^(\d+)\. (.*)$/gm)];
-  const numbersOf = (some: typeof lines): number[] => some.map(([, number]) => Number(number));
+  const lines = [...text.matchAll(/^(?:- )?(V?\d+)\. (.*)$/gm)];
+  const numbersOf = (some: typeof lines): string[] => some.map(([, number = '']) => number);
   const notApplicable = lines.filter(([, , claim]) => claim?.includes('does not apply'));
   return { ...source, all: numbersOf(lines), notApplicable: numbersOf(notApplicable) };
 }

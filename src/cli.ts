@@ -4,169 +4,28 @@
  *
  * A small young generation: collecting it is the longest pause between an event and its rows.
  */
-import { hostname } from 'node:os';
-import { Command, Option } from 'commander';
-import { runAgent } from './agent/agent.js';
-import { cleanUpNode } from './agent/cleanup.js';
-import { addCniCommands, addIpamCommands } from './cni-commands.js';
-import { describeConfig, loadConfig } from './config/config.js';
-import type { SluiceConfig } from './config/config.js';
-import { DataplaneError, messageOf } from './errors.js';
-import { createLog } from './log.js';
-import { askAgent } from './ops/admin.js';
-import { formatFlows, formatReplayed, formatStatus } from './ops/format.js';
-import { readFlows } from './ops/flows.js';
-import { formatServices, readServices, selectServices } from './ops/services.js';
-import { readStatus } from './ops/status.js';
-import { formatTrace } from './ops/trace.js';
-import type { TraceReport } from './ops/trace.js';
+import { Command } from 'commander';
+import { addDnsCommands } from './dns-commands.js';
+import { messageOf } from './errors.js';
 import { packageVersion } from './package-root.js';
-import { replay } from './replay.js';
 
-interface Common {
-  readonly config: string;
-  readonly json?: boolean;
-}
-
-function load(options: Common): SluiceConfig {
-  return loadConfig(options.config, hostname());
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-const configOption = (): Option =>
-  new Option('-c, --config <file>', "the agent's configuration").default('/etc/sluice/sluice.yaml');
-const jsonOption = (): Option => new Option('--json', 'print JSON');
-
-async function run(options: Common): Promise<void> {
-  const config = load(options);
-  const log = createLog(config.logLevel);
-  const over = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      log.info(`${signal}: the lane stops, established flows stay with the kernel`);
-      over.abort();
-    });
-  }
-  await runAgent(config, log, over.signal);
-}
-
-function status(options: Common): void {
-  const found = readStatus(load(options));
-  print(options.json ? JSON.stringify(found) : formatStatus(found));
-}
-
-function flows(options: Common): void {
-  const found = readFlows(load(options).pinDir);
-  if (options.json) for (const flow of found) print(JSON.stringify(flow));
-  else print(formatFlows(found));
-}
-
-async function services(name: string | undefined, options: Common): Promise<void> {
-  const found = await readServices(load(options));
-  const selected = selectServices(found.services, name);
-  print(options.json ? JSON.stringify(selected) : formatServices(selected, found.leftBy));
-}
-
-interface TraceOptions extends Common {
-  readonly from: string;
-  readonly to: string;
-  readonly in?: string;
-}
-
-async function trace(options: TraceOptions): Promise<void> {
-  const { from, to, in: link } = options;
-  const query = new URLSearchParams({ from, to, ...(link === undefined ? {} : { in: link }) });
-  const { stateDir, nodeName } = load(options);
-  const answer = await askAgent(stateDir, `/trace?${query.toString()}`);
-  if (answer === undefined) {
-    const message = `no agent runs on ${nodeName}: a trace needs its tables`;
-    throw new DataplaneError('ERR_STATE', message);
-  }
-  print(options.json ? JSON.stringify(answer) : formatTrace(answer as TraceReport));
-}
-
-async function runReplay(input: string, options: Common & { output?: string }): Promise<void> {
-  const config = load(options);
-  const log = createLog('error');
-  const files = { input, output: options.output };
-  const totals = await replay(config, files, log, (frame) => {
-    print(options.json ? JSON.stringify(frame) : formatReplayed(frame));
-  });
-  if (options.json) return;
-  for (const [verdict, count] of Object.entries(totals)) print(`${String(count)} ${verdict}`);
-}
-
-function program(): Command {
+async function program(): Promise<Command> {
   const sluice = new Command('sluice')
     .description('The network of a Kubernetes node: WebAssembly decides once, the kernel repeats.')
     .version(packageVersion())
     .showHelpAfterError();
-  sluice
-    .command('run')
-    .description("run the node's agent until SIGTERM; needs root")
-    .addOption(configOption())
-    .addHelpText('after', () => `\nConfiguration file:\n${describeConfig()}`)
-    .action(run);
-  sluice
-    .command('status')
-    .description('what the agent and its tables are doing; works while the agent is stopped')
-    .addOption(configOption())
-    .addOption(jsonOption())
-    .action(status);
-  sluice
-    .command('flows')
-    .description('the flow table as the kernel executes it; works while the agent is stopped')
-    .addOption(configOption())
-    .addOption(jsonOption())
-    .action(flows);
-  sluice
-    .command('services')
-    .description('services as this node programmes them: frontends, endpoints, and why')
-    .argument('[name]', 'NAME, NAMESPACE/NAME or NAMESPACE/NAME:PORT; default all')
-    .addOption(configOption())
-    .addOption(jsonOption())
-    .action(services);
-  sluice
-    .command('trace')
-    .description('what every stage would decide about a packet; it is not sent, nothing changes')
-    .requiredOption('--from <ip[:port]>', 'who would send it')
-    .requiredOption('--to <ip:port/proto>', 'to whom; TCP, UDP, SCTP or ICMP')
-    .option('--in <ifname>', 'the link it would come by; default by its source')
-    .addOption(configOption())
-    .addOption(jsonOption())
-    .action(trace);
-  sluice
-    .command('replay')
-    .description('a capture through the same engine: a verdict or a named drop per frame; no root')
-    .argument('<in.pcap>', 'capture with Ethernet frames')
-    .option('-o, --output <out.pcap>', 'write the frames that were not dropped, rewritten')
-    .addOption(configOption())
-    .addOption(jsonOption())
-    .action(runReplay);
-  sluice
-    .command('cleanup')
-    .description('remove everything the agent made on this node: programs, pins, links, routes')
-    .addOption(configOption())
-    .action((options: Common) => {
-      for (const line of cleanUpNode(load(options))) print(line);
-    });
-  sluice
-    .command('config')
-    .description('describe every key of the configuration file')
-    .action(() => {
-      print(describeConfig());
-    });
-  const parts = { configOption, jsonOption, load, print };
-  addCniCommands<Common>(sluice, parts);
-  addIpamCommands<Common>(sluice, parts);
+  // A DNS server that starts again has clients waiting: it loads nothing of the agent.
+  if (process.argv[2] !== 'dns') {
+    const { addAgentCommands } = await import('./agent-commands.js');
+    addAgentCommands(sluice);
+  }
+  addDnsCommands(sluice);
   return sluice;
 }
 
 try {
-  await program().parseAsync();
+  const sluice = await program();
+  await sluice.parseAsync();
 } catch (error) {
   process.stderr.write(`sluice: ${messageOf(error)}\n`);
   process.exitCode = 1;

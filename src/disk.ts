@@ -1,6 +1,7 @@
 /** What files need that node:fs has no one call for. */
 import { closeSync, fsyncSync, openSync, readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { lstat, open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** Have the names in a folder on disk: of files that were made, renamed or removed there. */
 export async function syncFolder(path: string): Promise<void> {
@@ -29,5 +30,26 @@ export function readIfThere(file: string): string | undefined {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+/** A file that is written takes seconds at most; one this old has lost whoever wrote it. */
+const PART_AGE_MS = 60_000;
+
+/**
+ * Remove what was being written when its writer died: files that were to be renamed once whole.
+ *
+ * @param isPart  by name; others stay
+ * @throws        the error of readdir(3)
+ */
+export async function removeParts(
+  folder: string,
+  isPart: (name: string) => boolean,
+): Promise<void> {
+  for (const name of (await readdir(folder)).filter(isPart)) {
+    const path = join(folder, name);
+    const found = await lstat(path).catch(() => undefined);
+    if (found === undefined || Date.now() - found.mtimeMs < PART_AGE_MS) continue;
+    await rm(path, { force: true });
   }
 }

@@ -19,6 +19,8 @@ export type ErrorCode =
   /** The node reaches that address by another interface. */
   | 'ERR_ADDRESS_TAKEN'
   | 'ERR_NETLINK'
+  /** A pod has its link, and the kernel or the lane does not know what to do with it. */
+  | 'ERR_UNSERVED'
   /** No limit of bandwidth that could be set. */
   | 'ERR_RATE'
   | 'ERR_STATE'

@@ -101,6 +101,77 @@ export interface Addon {
     layout: Uint32Array,
   ): number;
   packetStats(fd: number): PacketStats;
+  udpOpen(
+    family: number,
+    address: Uint8Array,
+    port: number,
+    shared: number,
+    free: number,
+    bufferBytes: number,
+    netnsFd: number,
+    ifindex: number,
+  ): { fd: number; port: number };
+  streamOpen(
+    family: number,
+    address: Uint8Array,
+    port: number,
+    shared: number,
+    free: number,
+    bufferBytes: number,
+    netnsFd: number,
+    ifindex: number,
+  ): { fd: number; port: number };
+  udpServe(
+    fd: number,
+    view: Uint8Array,
+    slotsOff: number,
+    slotSize: number,
+    slots: number,
+    descriptorsOff: number,
+    listener: number,
+    flags: number,
+    serve: (count: number) => void,
+  ): UdpServer;
+  udpStop(server: UdpServer): void;
+  udpPeer(server: UdpServer, i: number): Uint8Array;
+  udpUnsent(server: UdpServer): number;
+  udpSend(fd: number, message: Uint8Array, peer: Uint8Array): boolean;
+}
+
+/** A socket that the event loop watches. */
+export interface UdpServer {
+  readonly __udpServer: never;
+}
+
+export interface UdpSpec {
+  /** Interface of a link-local address. */
+  readonly ifindex?: number;
+  readonly address: { readonly family: 4 | 6; readonly bytes: Uint8Array };
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Others may be bound to the same address and port, and share its clients (SO_REUSEPORT). */
+  readonly isShared?: boolean;
+  /** The address may come later (IP_FREEBIND). */
+  readonly isFree?: boolean;
+  /** Of the receive buffer; default the system's. */
+  readonly bufferBytes?: number;
+  readonly netnsFd?: number;
+}
+
+export interface UdpServeSpec {
+  readonly fd: number;
+  readonly view: Uint8Array;
+  /** Where the slots begin; each takes one datagram and its reply. */
+  readonly slotsOff: number;
+  readonly slotSize: number;
+  /** At most 64. */
+  readonly slots: number;
+  /** Where BATCH_SIZE bytes a slot are (assembly/abi-dns.ts). */
+  readonly descriptorsOff: number;
+  readonly listener: number;
+  readonly flags: number;
+  /** Answers the first `count` descriptors. */
+  readonly serve: (count: number) => void;
 }
 
 /** One compiled program of native/bpf. */

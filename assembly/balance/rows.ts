@@ -10,6 +10,7 @@ import {
   SERVICE_CLUSTER_FIRST_OFF,
   SERVICE_FLAGS_OFF,
   SERVICE_ID_OFF,
+  SERVICE_LISTENER_OFF,
   SERVICE_LOCAL_COUNT_OFF,
   SERVICE_LOCAL_MAGLEV_COUNT_OFF,
   SERVICE_LOCAL_MAGLEV_OFF,
@@ -86,6 +87,11 @@ export class Service {
   /** Seconds a client keeps its backend; 0 = it does not. */
   @inline get affinitySec(): u32 {
     return load<u32>(this.ptr, SERVICE_AFFINITY_SEC_OFF);
+  }
+
+  /** DNS listener that answers in the frame, 0 = none. */
+  @inline get listener(): u32 {
+    return load<u32>(this.ptr, SERVICE_LISTENER_OFF);
   }
 
   @inline get ranges(): u32 {

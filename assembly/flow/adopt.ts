@@ -18,17 +18,15 @@ import { MAPPED_PREFIX } from '../mem/addr';
 import { regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
 import { chainFlow, tupleKeyOf } from './chain';
-import { deleteFlow, findFlow, partnerOf } from './flow-table';
+import { deleteFlow, findFlow, offsetInRun, partnerOf } from './flow-table';
 import { Row, dstOff, flowRegion, isV4, rowAt, srcOff, tallyAt, tallyOf } from './row';
-import { hashTuple } from './tuple';
 
 /** Could the table have produced this row in this slot? */
-function isSound<F>(row: Row, idx: u32, mask: u32): bool {
+function isSound<F>(row: Row, idx: u32): bool {
   if (row.action < <u8>Action.LANE || row.action > <u8>Action.UPLINK) return false;
   const src = row.ptr + srcOff<F>();
   const dst = row.ptr + dstOff<F>();
-  const home = hashTuple<F>(src, dst, row.ports, row.kind) & mask;
-  if (((idx - home) & mask) >= <u32>FLOW_PROBE_MAX) return false;
+  if (offsetInRun<F>(idx) >= <u32>FLOW_PROBE_MAX) return false;
   return findFlow<F>(src, dst, row.ports, row.kind) == row.ptr && isPaired<F>(row);
 }
 
@@ -54,7 +52,7 @@ export function adoptTable<F>(): u32 {
   for (let idx: u32 = 0; idx <= mask; idx++) {
     const row = rowAt<F>(idx);
     const seq = row.seq;
-    if (seq == 0 || seq & 1 || isSound<F>(row, idx, mask)) continue;
+    if (seq == 0 || seq & 1 || isSound<F>(row, idx)) continue;
     // Both directions: half a flow would translate one way only.
     deleteFlow<F>(row);
   }

@@ -19,7 +19,18 @@ import { nowMs } from '../mem/clock';
 import { regionBase, regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
 import { unchainFlow } from './chain';
-import { Row, flowRegion, flowShift, isV4, rowAt, rowIdx, tallyAt, tallyOf } from './row';
+import {
+  Row,
+  dstOff,
+  flowRegion,
+  flowShift,
+  isV4,
+  rowAt,
+  rowIdx,
+  srcOff,
+  tallyAt,
+  tallyOf,
+} from './row';
 import { hashTuple, tupleEq } from './tuple';
 
 /** A row index that is none. */
@@ -128,14 +139,19 @@ export function partnerOf<F>(row: Row): usize {
   return partner.ptr;
 }
 
+/** How many slots a search for the row of this slot passes before it is found. */
+export function offsetInRun<F>(idx: u32): u32 {
+  const row = rowAt<F>(idx);
+  const first = hashTuple<F>(row.ptr + srcOff<F>(), row.ptr + dstOff<F>(), row.ports, row.kind);
+  return (idx - first) & (regionCapacity(flowRegion<F>()) - 1);
+}
+
 /**
- * Turn a rested deleted slot at the end of its run back into a never-used one.
+ * Turn a rested deleted slot back into a never-used one.
  *
- * @param idx  a slot whose `seq` is odd
+ * @param idx  a slot whose `seq` is odd, and which a search for no live row passes
  */
 export function reclaimDeleted<F>(idx: u32): void {
-  const mask = regionCapacity(flowRegion<F>()) - 1;
-  if (rowAt<F>((idx + 1) & mask).seq != 0) return;
   if (nowMs() - tallyAt<F>(idx).laneSeenMs < DELETED_REST_MS) return;
   rowAt<F>(idx).setSeq(0);
 }

@@ -1,69 +1,42 @@
 /**
- * Forgetting: flows silent for longer than their timeout go, a slice of the table per call.
- *
- * Silence is judged by both directions and both counters: a flow that only the kernel sees is as
- * alive as one the lane sees.
+ * Forgetting: flows silent for longer than they are kept go, a slice of the table per call, and so do
+ * deleted slots that nobody's search passes any more.
  */
 import {
   CONTROL_BASE,
   CONTROL_SWEEP4_OFF,
   CONTROL_SWEEP6_OFF,
-  IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
-  IPPROTO_SCTP,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
+  FLOW_PROBE_MAX,
   LaneCounter,
   TALLY_F_REPLY,
-  TALLY_F_SEEN_REPLY,
-  TcpState,
 } from '../abi';
-import { msOfNs, nowMs } from '../mem/clock';
 import { regionCapacity } from '../mem/region';
 import { count } from '../table/counters';
-import { deleteFlow, deleteRow, partnerOf, reclaimDeleted } from './flow-table';
+import { EXPIRED, rankOf } from './expiry';
+import { deleteFlow, deleteRow, offsetInRun, partnerOf, reclaimDeleted } from './flow-table';
 import { followRoute } from './follow';
-import { Row, Tally, flowRegion, isV4, rowAt, tallyAt, tallyOf } from './row';
-import { sctpTimeoutMs } from './sctp-state';
-import { settledState } from './settled';
-import { GENERIC_TIMEOUT_MS, ICMP_TIMEOUT_MS, tcpTimeoutMs, udpTimeoutMs } from './timeouts';
+import { Row, Tally, flowRegion, isV4, rowAt, tallyAt } from './row';
 
-/** How long a row has been silent, both its counters taken together. */
-function silentMs(tally: Tally): u32 {
-  const lane = since(tally.laneSeenMs);
-  if (tally.kernelPackets == 0) return lane;
-  return min<u32>(lane, since(msOfNs(tally.kernelSeenNs)));
+/**
+ * How many slots from the next lower one down are passed by searches for live rows from here on up:
+ * none of them may look as if it had never been used, or the search would end there.
+ *
+ * @param passed  the same one slot up: from this one down, for rows above it
+ */
+function passedBelow<F>(idx: u32, passed: u32): u32 {
+  const left = passed == 0 ? 0 : passed - 1;
+  const seq = rowAt<F>(idx).seq;
+  return seq == 0 || seq & 1 ? left : max<u32>(left, offsetInRun<F>(idx));
 }
 
-/** A stamp may be younger than this turn's clock (the kernel's, a capture's): no silence at all. */
-function since(ms: u32): u32 {
-  const silence = nowMs() - ms;
-  return silence > <u32>i32.MAX_VALUE ? 0 : silence;
-}
-
-function timeoutMs(row: Row, original: Tally, reply: Tally): u32 {
-  const proto = row.kind & 0xff;
-  if (proto == IPPROTO_TCP) return tcpTimeoutMs(settledState(original, reply));
-  if (proto == IPPROTO_UDP) {
-    const replied = (original.flags & TALLY_F_SEEN_REPLY) != 0 || reply.kernelPackets != 0;
-    return udpTimeoutMs(replied);
+/** How many slots from this one down searches for rows above it pass; 0 = it may be reclaimed. */
+export function passedFrom<F>(idx: u32): u32 {
+  const mask = regionCapacity(flowRegion<F>()) - 1;
+  let passed: u32 = 0;
+  for (let i: u32 = min<u32>(FLOW_PROBE_MAX - 1, mask); i > 0; i--) {
+    passed = passedBelow<F>((idx + i) & mask, passed);
   }
-  if (proto == IPPROTO_SCTP) return sctpTimeoutMs(original.state);
-  return isEcho(proto) ? ICMP_TIMEOUT_MS : GENERIC_TIMEOUT_MS;
-}
-
-/** ICMP and ICMPv6 rows are echo conversations. */
-function isEcho(proto: u32): bool {
-  return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
-}
-
-/** @returns whether the flow of this original-direction row has been silent too long */
-export function isExpired<F>(row: Row): bool {
-  const original = tallyOf<F>(row);
-  const partner = partnerOf<F>(row);
-  if (!partner) return true;
-  const reply = tallyOf<F>(Row.at(partner));
-  return min<u32>(silentMs(original), silentMs(reply)) > timeoutMs(row, original, reply);
+  return passed;
 }
 
 /**
@@ -76,14 +49,17 @@ export function sweepTable<F>(budget: u32): u32 {
   const mask = regionCapacity(flowRegion<F>()) - 1;
   let idx = load<u32>(cursor) & mask;
   let gone: u32 = 0;
+  let passed = passedFrom<F>(idx);
   const slots = min<u32>(budget, mask + 1);
-  // Downwards, so that a run of deleted slots is reclaimed from its end in one pass.
+  // Downwards, from where rows are to where the searches for them begin.
   for (let i: u32 = 0; i < slots; i++, idx = (idx - 1) & mask) {
-    const row = rowAt<F>(idx);
-    const seq = row.seq;
-    if (seq == 0) continue;
-    if (seq & 1) reclaimDeleted<F>(idx);
-    else if (forget<F>(row, tallyAt<F>(idx))) gone++;
+    const seq = rowAt<F>(idx).seq;
+    if (seq & 1) {
+      if (passed == 0) reclaimDeleted<F>(idx);
+    } else if (seq != 0 && forget<F>(rowAt<F>(idx), tallyAt<F>(idx))) {
+      gone++;
+    }
+    passed = passedBelow<F>(idx, passed);
   }
   store<u32>(cursor, idx);
   count(LaneCounter.FLOWS_EXPIRED, gone);
@@ -102,7 +78,7 @@ function forget<F>(row: Row, tally: Tally): bool {
     deleteRow<F>(row);
     return true;
   }
-  if (!isExpired<F>(row)) {
+  if (rankOf<F>(row) != EXPIRED) {
     followRoute<F>(row);
     return false;
   }

@@ -1,8 +1,11 @@
 /**
- * Hashes. Two kinds, for two purposes.
+ * Hashes. Three kinds, for three purposes.
  *
  * `nh*` index tables. NH (RFC 4418 5.2) is universal: whoever does not know the twelve secret
  * words in CONTROL cannot make rows collide. The kernel programs compute the same function.
+ *
+ * `name*` hash DNS names word by word. Each word goes through one NH product; what went in before
+ * decides what the product is of.
  *
  * `pickHash` chooses backends. It must give the same answer on every node, so its only key is
  * the cluster's seed.
@@ -54,6 +57,32 @@ export function nhWords(w0: u64, w1: u64, w2: u64): u32 {
     nhPair(<u32>w1, <u32>(w1 >> 32), 2) +
     nhPair(<u32>w2, <u32>(w2 >> 32), 4);
   return finish(sum);
+}
+
+/** The hash of nothing: half of the secret. */
+export function nameSeed(): u64 {
+  return load<u64>(CONTROL_BASE + CONTROL_HASH_KEYS_OFF, 8);
+}
+
+/**
+ * One more word. Two words that differ give sums that differ by a known number for one pair of
+ * secret keys in 2^32 (NH, RFC 4418 5.2), and the rotation keeps what a factor of 0 would swallow.
+ */
+export function nameStep(h: u64, word: u64): u64 {
+  const x = h ^ word;
+  return nhPair(<u32>x, <u32>(x >> 32), 0) + rotl<u64>(x, 29);
+}
+
+/** From the state to the number whose low bits index a table. */
+export function nameFinish(h: u64): u32 {
+  return finish(h);
+}
+
+/** Hash of a name whose last word is filled up with zeros: no name is the beginning of another. */
+export function nameHash(name: usize, length: u32): u32 {
+  let h = nameSeed();
+  for (let i: u32 = 0; i < length; i += 8) h = nameStep(h, load<u64>(name + i));
+  return finish(h);
 }
 
 /** A bijection of 64 bits in which every input bit reaches every output bit. */

@@ -5,6 +5,7 @@
 import {
   Action,
   Drop,
+  FLOW_F_CLIMB,
   FLOW_DST_MAC_OFF,
   FLOW_F_MACS,
   FLOW_F_NAT,
@@ -17,6 +18,7 @@ import {
   IPPROTO_ICMPV6,
   IPPROTO_SCTP,
   IPPROTO_TCP,
+  IPPROTO_UDP,
   LaneCounter,
   LinkKind,
   PKT_F_ECHO,
@@ -30,13 +32,16 @@ import {
 import { Service, backendId } from '../balance/rows';
 import { chainFlow, tupleKey } from '../flow/chain';
 import { evict } from '../flow/evict';
-import { NO_ROW, deleteFlow, deleteRow, findFlow, openRow, publish, vacantFlow } from '../flow/flow-table';
 import {
-  SNAT_PORT_FREE_TRIES,
-  SNAT_PORT_TRIES,
-  candidatePortBe,
-  isPortTaken,
-} from '../flow/ports';
+  NO_ROW,
+  deleteFlow,
+  deleteRow,
+  findFlow,
+  openRow,
+  publish,
+  vacantFlow,
+} from '../flow/flow-table';
+import { SNAT_PORT_FREE_TRIES, SNAT_PORT_TRIES, candidatePortBe, isPortTaken } from '../flow/ports';
 import {
   Row,
   V4,
@@ -206,6 +211,9 @@ function originalRow<F>(p: Pkt, state: u8): usize {
   if (p.isService) {
     tally.setServiceId(Service.of(p.service).id);
     tally.setBackendId(backendId(p.backend));
+    // The next query of this tuple may be one that is answered in its frame.
+    const isDns = p.proto == IPPROTO_UDP && Service.of(p.service).listener != 0;
+    if (isDns) row.setFlags(row.flags | FLOW_F_CLIMB);
   }
   return taken;
 }

@@ -16,11 +16,11 @@ import {
   Verdict,
 } from '../abi';
 import { answerReset } from '../answer/tcp-reset';
+import { isExpired } from '../flow/expiry';
 import { deleteFlow, findFlow, partnerOf } from '../flow/flow-table';
 import { Row, Tally, V4, V6, tallyOf } from '../flow/row';
 import { SCTP_INVALID, isSctpClosing, nextSctpState } from '../flow/sctp-state';
 import { settledState } from '../flow/settled';
-import { isExpired } from '../flow/sweep';
 import { unmapped } from '../flow/tuple';
 import { TCP_INVALID, isTcpClosed, nextTcpState } from '../flow/tcp-state';
 import { nowMs } from '../mem/clock';

@@ -5,13 +5,15 @@
  *   cni/exec/check/p95
  *   cni/exec/true       the floor
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { alone, type Context, type Result, type Suite } from '../harness.js';
 import { percentile } from '../control/percentile.js';
+import { missingCompiler } from '../twin.js';
+import { type Executor, startExecutor } from './executor.js';
 
 const ROOT = path.join(import.meta.dirname, '../..');
 const PLUGIN = path.join(ROOT, 'build/native/sluice-cni');
@@ -34,7 +36,12 @@ async function startAgent({ scope }: Context): Promise<string> {
 }
 
 /** @returns milliseconds of each execution, ascending */
-function sampleExecutions(file: string, socket: string, count: number): number[] {
+async function sampleExecutions(
+  executor: Executor,
+  file: string,
+  socket: string,
+  count: number,
+): Promise<number[]> {
   const env = {
     CNI_COMMAND: 'CHECK',
     CNI_CONTAINERID: 'bench',
@@ -43,13 +50,12 @@ function sampleExecutions(file: string, socket: string, count: number): number[]
     CNI_PATH: '/opt/cni/bin',
     SLUICE_CNI_SOCKET: socket,
   };
-  const times = Array.from({ length: count }, () => {
-    const sinceMs = performance.now();
-    const { status, stdout } = spawnSync(file, { env, input: REQUEST });
-    if (status !== 0)
-      throw new Error(`${file} ends with ${status ?? 'a signal'}: ${stdout.toString()}`);
-    return performance.now() - sinceMs;
-  });
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const { status, stdout, ms } = await executor.execute(file, env, REQUEST);
+    if (status !== 0) throw new Error(`${file} ends with ${status}: ${stdout}`);
+    times.push(ms);
+  }
   return times.sort((a, b) => a - b);
 }
 
@@ -58,12 +64,14 @@ const NAME = 'cni/exec/check';
 async function run(context: Context): Promise<Result[]> {
   const socket = await startAgent(context);
   const count = context.quick ? QUICK_EXECUTIONS : EXECUTIONS;
-  sampleExecutions(PLUGIN, socket, count);
+  const executor = await startExecutor();
+  context.scope.defer(executor.close);
+  await sampleExecutions(executor, PLUGIN, socket, count);
   const ours: number[][] = [];
   const floor: number[][] = [];
   for (let i = 0; i < context.samples; i++) {
-    ours.push(sampleExecutions(PLUGIN, socket, count));
-    floor.push(sampleExecutions('/bin/true', socket, count));
+    ours.push(await sampleExecutions(executor, PLUGIN, socket, count));
+    floor.push(await sampleExecutions(executor, '/bin/true', socket, count));
   }
   const result = (name: string, samples: number[][], share: number): Result =>
     alone(
@@ -80,8 +88,8 @@ async function run(context: Context): Promise<Result[]> {
 export const suites: readonly Suite[] = [
   {
     names: [NAME, `${NAME}/p95`, 'cni/exec/true'],
-    missing: () =>
-      Promise.resolve(existsSync(PLUGIN) ? undefined : 'build/native/sluice-cni is not built'),
+    missing: async () =>
+      existsSync(PLUGIN) ? missingCompiler() : 'build/native/sluice-cni is not built',
     run,
   },
 ];

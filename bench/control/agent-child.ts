@@ -49,6 +49,9 @@ function createInnerLane(capacities: Capacities, sent: () => void): Lane {
       core.apply(records);
       return Promise.resolve(records);
     },
+    applyNames: (records) => Promise.resolve(records),
+    queries: () => Promise.resolve({ every: 0, written: 0, lost: 0, queries: [] }),
+    dnsCounters: () => Promise.resolve(new BigUint64Array()),
     trace: () => Promise.reject(new Error('no lane to trace in')),
     stop: () => Promise.resolve(),
   };
@@ -75,7 +78,8 @@ function createAgent(spec: AgentSpec, sent: () => void) {
   const parts = { config, control, lane, log, net, trunk, uplinks: [] };
   const hooks = createHooks(maps);
   const podHooks = createPodHooks(hooks);
-  const attached = { pods: () => NO_PODS, has: () => false, look: () => undefined };
+  const nothing = (): void => undefined;
+  const attached = { pods: () => NO_PODS, has: () => false, look: nothing, takeOver: nothing };
   const steering = createSteering(maps);
   const again = (): void => undefined;
   const publisher = createPublisher({ config, control, log, annotator: undefined, again });

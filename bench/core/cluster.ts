@@ -4,6 +4,7 @@
  */
 import { createControl } from '../../src/compile/control.js';
 import type { Link } from '../../src/compile/links.js';
+import type { DnsHere } from '../../src/compile/services.js';
 import type { Capacities } from '../../src/core/regions.js';
 import type { PutEvent } from '../../src/model/events.js';
 import { NETNS_ANNOTATION } from '../../src/model/pods.js';
@@ -101,6 +102,8 @@ export interface ClusterSpec {
   readonly remotePods: string;
   /** Of this node. */
   readonly nodeAddress?: string;
+  /** The Service that is the cluster's DNS. */
+  readonly dns?: DnsHere;
 }
 
 /** What a cluster becomes. */
@@ -121,6 +124,7 @@ export function compileCluster(spec: ClusterSpec): CompiledCluster {
   ];
   for (const event of events) control.apply(event);
   control.setLinks(spec.links);
+  control.setDns(spec.dns);
   control.apply({ type: 'synced' });
   const records = control.flush();
   const [problem] = control.problems();

@@ -28,6 +28,7 @@ export interface BenchExports extends CoreExports {
   ): number;
   benchParse(frames: number, count: number, stride: number, len: number): number;
   benchChecksum(ptr: number, len: number, repeats: number): number;
+  benchDns(templates: number, count: number, stride: number, room: number, roomLen: number): number;
   benchMaglevBuild(
     setFirst: number,
     setCount: number,

@@ -46,6 +46,10 @@ export interface AgentOptions {
   readonly uplinks?: readonly string[];
   /** Make the uplinks. */
   readonly plugIn?: (node: PodNode) => void;
+  /** NAMESPACE/NAME of the Service that is the cluster's DNS. */
+  readonly dns?: string;
+  /** The agent's processor; left out: any. */
+  readonly cpu?: number;
 }
 
 const API_VERSIONS: Readonly<Record<PutEvent['kind'], string>> = {
@@ -53,6 +57,7 @@ const API_VERSIONS: Readonly<Record<PutEvent['kind'], string>> = {
   EndpointSlice: 'discovery.k8s.io/v1',
   Node: 'v1',
   Pod: 'v1',
+  Namespace: 'v1',
 };
 
 /** Objects a file: many files or large ones take longer to read. */
@@ -90,6 +95,7 @@ function writeConfig(folder: string, options: AgentOptions): string {
     masquerade: { ipMasqAgentFile: 'ip-masq-agent' },
     logLevel: 'warn',
     capacities: CAPACITIES,
+    ...(options.dns === undefined ? {} : { dns: { service: options.dns } }),
   };
   writeFileSync(file, JSON.stringify(config));
   return file;
@@ -97,6 +103,8 @@ function writeConfig(folder: string, options: AgentOptions): string {
 
 /** A node where Sluice forwards, and what its lane had to do. */
 export interface SluiceNode extends PodNode {
+  /** Of the agent. */
+  readonly pid: number;
   /** Packets the lane has received so far. */
   lanePackets(): number;
 }
@@ -141,8 +149,9 @@ export async function startSluiceNode(
   const pins = mountPins(scope, folder);
   const cli = path.join(packageRoot(), CLI);
   const config = writeConfig(folder, options);
-  start(scope, { netns: made.node }, process.execPath, cli, 'run', '--config', config);
+  const place = { netns: made.node, ...(options.cpu === undefined ? {} : { cpu: options.cpu }) };
+  const { pid } = start(scope, place, process.execPath, cli, 'run', '--config', config);
   await (options.serve?.(made) ?? startServers(scope, made));
   await awaitService(made, options.services?.at(-1) ?? RR_SERVICE);
-  return { ...made, lanePackets: () => readLanePackets(pins) };
+  return { ...made, pid, lanePackets: () => readLanePackets(pins) };
 }

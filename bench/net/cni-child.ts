@@ -1,7 +1,7 @@
 /**
- * What a runtime is to its plugins, in the node's namespace: calls lists by the semantics of libcni
- * and times them. One line of input is a CniOrder; the answer is a line with the milliseconds of
- * each call.
+ * What a runtime is to its plugins, in the node's namespace: calls lists by the semantics of libcni.
+ * One line of input is a CniOrder; the answer is a line with the milliseconds of each call: those of
+ * its plugins together, from before each is executed until it has ended.
  *
  *   cni-child.ts JSON     JSON: CniNodeSpec
  */
@@ -9,13 +9,14 @@ import { createInterface } from 'node:readline';
 import type { Attachment } from '../../test/support/libcni/cache.js';
 import { parseList } from '../../test/support/libcni/config.js';
 import { openLibcni } from '../../test/support/libcni.js';
+import type { Libcni } from '../../test/support/libcni.js';
+import { startExecutor } from '../cni/executor.js';
 import type { CniNodeSpec, CniOrder } from './cni-node.js';
 
 const FIRST_HOST_PORT = 20_000;
 const CONTAINER_PORT = 80;
 
 const { list, path, cacheDir, env, pods } = JSON.parse(process.argv[2] ?? '') as CniNodeSpec;
-const libcni = openLibcni({ path, cacheDir, env });
 const network = parseList(JSON.stringify(list));
 
 /** Everybody publishes a port of its own. */
@@ -26,21 +27,41 @@ function attachmentOf(netns: string, index: number, round: number): Attachment {
   return { containerId, ifname: 'eth0', netns, capabilities: { portMappings } };
 }
 
-function call(verb: CniOrder['verb'], attachment: Attachment): Promise<unknown> {
-  return verb === 'status' ? libcni.status(network) : libcni[verb](network, attachment);
+/** One that calls, by a process of its own. */
+interface Caller {
+  timed(verb: CniOrder['verb'], attachment: Attachment): Promise<number>;
 }
 
-async function timed(verb: CniOrder['verb'], attachment: Attachment): Promise<number> {
-  const begin = performance.now();
-  await call(verb, attachment);
-  return performance.now() - begin;
+async function openCaller(): Promise<Caller> {
+  const executor = await startExecutor();
+  let spentMs = 0;
+  const libcni: Libcni = openLibcni({
+    ...{ path, cacheDir, env },
+    execute: async (file, variables, input) => {
+      const ended = await executor.execute(file, variables, input);
+      spentMs += ended.ms;
+      return ended;
+    },
+  });
+  return {
+    timed: async (verb, attachment) => {
+      spentMs = 0;
+      await (verb === 'status' ? libcni.status(network) : libcni[verb](network, attachment));
+      return spentMs;
+    },
+  };
 }
+
+const callers = await Promise.all(pods.map(openCaller));
 
 async function carryOut({ verb, round, isAtOnce }: CniOrder): Promise<number[]> {
-  const attachments = pods.map((netns, index) => attachmentOf(netns, index, round));
-  if (isAtOnce) return Promise.all(attachments.map((attachment) => timed(verb, attachment)));
+  const calls = pods.map((netns, index) => {
+    const attachment = attachmentOf(netns, index, round);
+    return () => callers[isAtOnce ? index : 0]?.timed(verb, attachment) ?? Promise.resolve(NaN);
+  });
+  if (isAtOnce) return Promise.all(calls.map((call) => call()));
   const times: number[] = [];
-  for (const attachment of attachments) times.push(await timed(verb, attachment));
+  for (const call of calls) times.push(await call());
   return times;
 }
 

@@ -1,6 +1,6 @@
 /**
- * How long a runtime waits for a pod's network: a whole ADD, DEL, CHECK or STATUS of the list, from
- * before the first plugin is executed until after the last has ended.
+ * How long a runtime waits for a pod's network: all plugins of an ADD, DEL, CHECK or STATUS of the
+ * list, each from before it is executed until it has ended (bench/native/exec.c).
  *
  *   cni/add/..., cni/del/...                   one after the other
  *   cni/add/20-at-once/..., cni/del/...        as kubelet does after a reboot
@@ -24,6 +24,7 @@ import {
   startReferenceNode,
   startSluiceCniNode,
 } from './cni-node.js';
+import { missingCompiler } from '../twin.js';
 import { missingTools } from './sh.js';
 
 const RIVAL = 'bridge + host-local + portmap, iptables, both families';
@@ -109,12 +110,11 @@ const names = ['', '/20-at-once'].flatMap((mode) =>
 export const suites: readonly Suite[] = [
   {
     names: ['cni', ...names, 'cni/check/p50', 'cni/check/p95', 'cni/status/p50', 'cni/status/p95'],
-    missing: () =>
-      Promise.resolve(
-        missingTools('iptables') ??
-          missingReference() ??
-          (isNullTest ? undefined : missingPlugin()),
-      ),
+    missing: async () =>
+      missingTools('iptables') ??
+      missingReference() ??
+      (isNullTest ? undefined : missingPlugin()) ??
+      (await missingCompiler()),
     run: runCni,
   },
 ];

@@ -83,8 +83,9 @@ export interface KernelOptions {
 }
 
 function clusterIPService(spec: ServiceSpec): ClusterIPService {
+  const protocol = spec.protocol === 'TCP' ? 'tcp' : 'udp';
   const { clusterIP, port, targetPort, endpoints } = spec;
-  return { clusterIP, protocol: 'tcp', port, endpoints, targetPort };
+  return { clusterIP, protocol, port, endpoints, targetPort };
 }
 
 /** A node where the kernel forwards: routes, conntrack and kube-proxy's rules. */

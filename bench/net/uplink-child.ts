@@ -25,6 +25,7 @@ import {
   TableId,
 } from '../../assembly/abi.js';
 import { parseAddress, parseMac } from '../../src/addr.js';
+import type { DnsHere } from '../../src/compile/services.js';
 import { createDeltaWriter, refusedDeltas } from '../../src/core/delta-writer.js';
 import type { Lane } from '../../src/core/lane-client.js';
 import type { PortSpec } from '../../src/core/lane-messages.js';
@@ -34,7 +35,9 @@ import { createDeviceMap, createXskMap, openMaps } from '../../src/kernel/maps.j
 import { loadProgram } from '../../src/kernel/programs.js';
 import { createSteering } from '../../src/kernel/steering.js';
 import { closeFd, linkCreate, mapLookup } from '../../src/native.js';
-import { compileCluster } from '../core/cluster.js';
+import { namedKey } from '../../src/model/keys.js';
+import { compileCluster, NAMESPACE } from '../core/cluster.js';
+import { applyNames, LISTENER, NAME_CAPACITIES } from '../dns/names.js';
 import { importLaneClient } from './sluice.js';
 import type { UplinkDevice, UplinkSpec } from './uplink.js';
 
@@ -42,6 +45,7 @@ const PIN_DIR = '/sys/fs/bpf/sluice-bench';
 const RING_SIZE = 2048;
 const CAPACITIES = {
   ...SMALL_CAPACITIES,
+  ...NAME_CAPACITIES,
   flows4: 1 << 18,
   frames: 16_384,
   frameSize: 2048,
@@ -82,6 +86,16 @@ function portOn(device: UplinkDevice, xskMap: number): PortSpec {
     device: { name, ifindex, queue: 0 },
     xskMap,
     ringSize: RING_SIZE,
+  };
+}
+
+/** The service as the cluster's DNS; what the lane leaves goes to the node itself. */
+function dnsHere({ service, nodeAddress }: UplinkSpec): DnsHere {
+  return {
+    service: namedKey(NAMESPACE, service.name),
+    listener: LISTENER,
+    addresses: [parseAddress(nodeAddress)],
+    port: service.port,
   };
 }
 
@@ -137,7 +151,9 @@ async function startNode(spec: UplinkSpec): Promise<Node> {
     })),
     remotePods: spec.remotePods,
     nodeAddress: spec.nodeAddress,
+    ...(spec.isDns === true ? { dns: dnsHere(spec) } : {}),
   });
+  if (spec.isDns === true) await applyNames(lane.applyNames);
   await applyAll(lane, cluster.records);
   await applyAll(lane, serverRoutes(spec));
   createSteering(maps).setOurs(cluster.ours);

@@ -25,9 +25,12 @@ export interface UplinkSpec {
   readonly remotePods: string;
   readonly offload: boolean;
   readonly laneCpu: number;
+  /** The service is the cluster's DNS, and the lane has its names (bench/dns/names.ts). */
+  readonly isDns?: boolean;
 }
 
 export interface Uplink {
+  readonly pid: number;
   /** Attach the XDP programs: from now on Sluice forwards. */
   on(): Promise<void>;
   /**
@@ -71,6 +74,7 @@ export async function startNode(scope: Scope, netns: Netns, spec: UplinkSpec): P
   };
   let before = 0;
   return {
+    pid: child.pid,
     on: async () => {
       before = await obey('on');
     },

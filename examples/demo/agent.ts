@@ -11,6 +11,7 @@ import { readFlows } from '../../src/ops/flows.js';
 import { readStatus } from '../../src/ops/status.js';
 import type { Status } from '../../src/ops/status.js';
 import { packageFile } from '../../src/package-root.js';
+import { nodeCorefile } from './naming.js';
 import type { RunResult, Running } from './netns.js';
 import type { Site } from './site.js';
 import { SERVICE_CIDR, SERVICE_CIDR6, UPLINK } from './topology.js';
@@ -19,8 +20,18 @@ import type { DemoNode } from './topology.js';
 const READY_MS = 20_000;
 const POLL_MS = 50;
 const STOP_MS = 10_000;
+const COREFILE = 'Corefile';
 /** Small tables: what is in them is read several times a second. */
 const CAPACITIES = { flows4: 16384, flows6: 4096, maglevEntries: 262144 };
+
+/** What the agents of a cluster have in common. */
+export interface AgentParts {
+  /** Folder of manifests. */
+  readonly cluster: string;
+  readonly offload: boolean;
+  /** Addresses of who knows the names that the cluster does not; without them the agent is no DNS. */
+  readonly upstreams?: readonly string[];
+}
 
 export interface Agent {
   readonly node: DemoNode;
@@ -40,7 +51,8 @@ export interface Agent {
   log(): string[];
 }
 
-function writeConfig(site: Site, node: DemoNode, cluster: string, offload: boolean): string {
+function writeConfig(site: Site, node: DemoNode, parts: AgentParts): string {
+  const { cluster, offload, upstreams } = parts;
   const folder = join(site.folder, node.name);
   mkdirSync(folder);
   const file = join(folder, 'sluice.yaml');
@@ -58,8 +70,10 @@ function writeConfig(site: Site, node: DemoNode, cluster: string, offload: boole
     capacities: CAPACITIES,
     cni: { dataDir: 'attachments', binDir: 'bin', confDir: 'net.d' },
     ipam: { dataDir: 'networks' },
+    ...(upstreams === undefined ? {} : { dns: { corefile: COREFILE } }),
   };
   writeFileSync(file, stringify(config));
+  if (upstreams !== undefined) writeFileSync(join(folder, COREFILE), nodeCorefile(upstreams));
   return file;
 }
 
@@ -83,13 +97,8 @@ function statusOf(file: string, pid: number): AgentStatus | undefined {
   }
 }
 
-/** @param cluster  folder of manifests */
-export function createAgent(
-  site: Site,
-  node: DemoNode,
-  { cluster, offload }: { cluster: string; offload: boolean },
-): Agent {
-  const file = writeConfig(site, node, cluster, offload);
+export function createAgent(site: Site, node: DemoNode, parts: AgentParts): Agent {
+  const file = writeConfig(site, node, parts);
   const config = loadConfig(file, node.name);
   const cli = packageFile('build/host/src/cli.js');
   const lives: Running[] = [];

@@ -13,6 +13,11 @@ const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 const ICMP_HEADER = 8;
 
+export type Family = 4 | 6;
+
+/** An address; or a name, and what it is to be resolved to. */
+export type Target = string | { readonly name: string; readonly family: Family };
+
 /** Answers by pod, and the source address the pods saw. */
 export interface Answers {
   readonly pods: ReadonlyMap<PodName, number>;
@@ -35,7 +40,7 @@ export interface IperfResult {
 
 export interface Clients {
   /** New HTTP connections, one after the other. @throws Error with what curl said */
-  http(from: Namespace, host: string, port: number, count: number): Promise<Answers>;
+  http(from: Namespace, to: Target, port: number, count: number): Promise<Answers>;
   /**
    * DNS questions over UDP, each from a port of its own, asked again as resolvers do: on a busy
    * machine a server may be late. What Sluice itself has lost is no such case.
@@ -43,7 +48,7 @@ export interface Clients {
    * @throws Error when a question stays without an answer, or was asked again while an agent
    *         counted a loss
    */
-  dns(from: Namespace, host: string, count: number, port?: number): Promise<Answers>;
+  dns(from: Namespace, to: Target, count: number, port?: number): Promise<Answers>;
   /** One HTTP request. @returns what answered it and whom that saw; curl's exit code otherwise */
   once(from: Namespace, host: string, port: number, maxTimeSec?: string): Promise<Once>;
   /** The same by one question over UDP; whoever is asked has to answer. */
@@ -68,6 +73,11 @@ async function output(from: Namespace, command: Command, options?: RunOptions): 
   const result = await from.runAsync(command, options);
   if (result.status !== 0) throw failure(command, result);
   return result.stdout;
+}
+
+/** Host and options as curl and dig take them. */
+function aim(to: Target): [string, string[]] {
+  return typeof to === 'string' ? [to, []] : [to.name, [`-${to.family}`]];
 }
 
 function bracketed(host: string): string {
@@ -108,10 +118,12 @@ const isRemark = (line: string): boolean => line.startsWith(';');
 
 /** @param onAnswer  told of every pod that answers; @param watch  begins to count losses */
 export function createClients(onAnswer: (pod: PodName) => void, watch: () => Watch): Clients {
-  const http: Clients['http'] = async (from, host, port, count) => {
+  const http: Clients['http'] = async (from, to, port, count) => {
+    const [host, only] = aim(to);
     // curl asks once for each number of the range, on a new connection since the server closes.
     const url = `http://${bracketed(host)}:${port}/who?[1-${count}]`;
-    const command: Command = ['curl', '-sS', '--max-time', CURL_SEC, url];
+    const options = ['-sS', '--max-time', CURL_SEC, ...only];
+    const command: Command = ['curl', ...options, url];
     const result = await from.runAsync(command, { timeoutMs: HTTP_TIMEOUT_MS });
     const answers = lines(result.stdout).map((line) => line.split(' saw '));
     const names = answers.map(([name = '']) => podOf(name));
@@ -122,10 +134,12 @@ export function createClients(onAnswer: (pod: PodName) => void, watch: () => Wat
     return { pods: tally(names), saw: new Set(answers.map(([, saw = '']) => saw)), retries: 0 };
   };
 
-  const dns: Clients['dns'] = async (from, host, count, port = 53) => {
+  const dns: Clients['dns'] = async (from, to, count, port = 53) => {
+    const [host, only] = aim(to);
     const questions = Array.from({ length: count }, (_, i) => [`q${i}.demo`, 'TXT']).flat();
     const options = ['+short', '+tries=3', '+time=2', '+noedns', '+nocookie'];
-    const command: Command = ['dig', `@${host}`, '-p', String(port), ...options, ...questions];
+    const at = [...only, `@${host}`, '-p', String(port)];
+    const command: Command = ['dig', ...at, ...options, ...questions];
     const losses = watch();
     const said = lines(await output(from, command, { timeoutMs: 20_000 }));
     const remarks = said.filter(isRemark);

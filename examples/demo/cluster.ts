@@ -4,6 +4,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { namingObjects } from './naming.js';
 import { NODE_NAMES, POD_NAMES, WEB_PODS } from './topology.js';
 import type { Network, NodeName, PodName, Topology } from './topology.js';
 
@@ -13,7 +14,7 @@ export const IPERF_PORT = 5201;
 
 export interface DemoService {
   readonly name: string;
-  /** IPv4, and IPv6 where it has one. */
+  /** IPv4, and IPv6 where it has one; `None`, and no other, for a headless service of both families. */
   readonly clusterIPs: readonly [string, string?];
   readonly ports: readonly DemoPort[];
   readonly pods: readonly PodName[];
@@ -42,6 +43,8 @@ interface DemoPort {
 const HTTP: DemoPort = { name: 'http', protocol: 'TCP', port: 80, targetPort: HTTP_PORT };
 const DNS: DemoPort = { name: 'dns', protocol: 'UDP', port: 53, targetPort: DNS_PORT };
 const IPERF: DemoPort = { name: 'iperf', protocol: 'TCP', port: 5201, targetPort: IPERF_PORT };
+
+const HEADLESS = 'None';
 
 export const SERVICES = {
   web: {
@@ -121,14 +124,29 @@ export const SERVICES = {
     pods: [],
     outer: { balancer: ['203.0.113.12'], external: [] },
   },
+  crew: {
+    name: 'crew',
+    clusterIPs: [HEADLESS],
+    ports: [HTTP],
+    pods: WEB_PODS,
+  },
 } as const satisfies Record<string, DemoService>;
 
 /** Of every object of the demo. */
 export const NAMESPACE = 'default';
 const namespace = NAMESPACE;
 
-function serviceObject({ name, clusterIPs, ports, local, outer }: DemoService): object {
-  const [ipv4, ipv6] = clusterIPs;
+function isHeadless({ clusterIPs }: DemoService): boolean {
+  return clusterIPs[0] === HEADLESS;
+}
+
+function familiesOf(service: DemoService): string[] {
+  const isDual = isHeadless(service) || service.clusterIPs[1] !== undefined;
+  return isDual ? ['IPv4', 'IPv6'] : ['IPv4'];
+}
+
+function serviceObject(service: DemoService): object {
+  const { name, clusterIPs, ports, local, outer } = service;
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -138,9 +156,9 @@ function serviceObject({ name, clusterIPs, ports, local, outer }: DemoService): 
       : {}),
     spec: {
       ...(outer ? { type: 'LoadBalancer', externalIPs: outer.external, ...outer.spec } : {}),
-      clusterIP: ipv4,
-      clusterIPs: ipv6 === undefined ? [ipv4] : [ipv4, ipv6],
-      ipFamilies: ipv6 === undefined ? ['IPv4'] : ['IPv4', 'IPv6'],
+      clusterIP: clusterIPs[0],
+      clusterIPs,
+      ipFamilies: familiesOf(service),
       internalTrafficPolicy: local === true ? 'Local' : 'Cluster',
       ports,
     },
@@ -149,8 +167,7 @@ function serviceObject({ name, clusterIPs, ports, local, outer }: DemoService): 
 
 /** One EndpointSlice for each family of a service. */
 function sliceObjects(service: DemoService, topology: Topology): object[] {
-  const families = service.clusterIPs.map((_, i) => (i === 0 ? 'IPv4' : 'IPv6'));
-  return families.map((addressType) => ({
+  return familiesOf(service).map((addressType) => ({
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
@@ -167,7 +184,9 @@ function sliceObjects(service: DemoService, topology: Topology): object[] {
     endpoints: [
       ...service.pods.map((pod) => topology.pods[pod]),
       ...(service.nodes ?? []).map((node) => ({ ...topology.nodes[node], node })),
-    ].map(({ ipv4, ipv6, node }) => ({
+    ].map(({ name, ipv4, ipv6, node }) => ({
+      // Of pods whose `subdomain` is the headless service.
+      ...(isHeadless(service) ? { hostname: name } : {}),
       addresses: [addressType === 'IPv4' ? ipv4 : ipv6],
       nodeName: node,
       conditions: { ready: true },
@@ -209,7 +228,8 @@ export function writeText(folder: string, file: string, text: string): void {
   renameSync(`${path}.tmp`, path);
 }
 
-function writeObjects(folder: string, file: string, objects: readonly object[]): void {
+/** A file of the folder with these objects, each a document. */
+export function writeObjects(folder: string, file: string, objects: readonly object[]): void {
   const options = { aliasDuplicateObjects: false };
   writeText(folder, file, objects.map((object) => stringify(object, options)).join('---\n'));
 }
@@ -226,6 +246,7 @@ export function writeEndpoints(folder: string, service: DemoService, topology: T
 /** What an agent needs before there are pods: nodes, and the ranges of their addresses. */
 export function writeNodes(folder: string, network: Network): void {
   writeObjects(folder, 'nodes.yaml', nodeObjects(network));
+  writeObjects(folder, 'names.yaml', namingObjects([NAMESPACE]));
   writeObjects(folder, 'services.yaml', Object.values(SERVICES).map(serviceObject));
 }
 

@@ -13,6 +13,7 @@ import { connectPhase } from './phases/connect.js';
 import { crashPhase } from './phases/crash.js';
 import { frontendsPhase } from './phases/frontends.js';
 import { checkGone, leavePhase } from './phases/leave.js';
+import { namesPhase } from './phases/names.js';
 import { outsidePhase } from './phases/outside.js';
 import { pluginPhase } from './phases/plugin.js';
 import { renewPhase } from './phases/renew.js';
@@ -34,6 +35,7 @@ const REDRAW_MS = 500;
 type Phase = (world: World, check: Check) => Promise<void>;
 const PHASES: readonly (readonly [string, Phase])[] = [
   ['Pods come by the plugin', pluginPhase],
+  ['Names', namesPhase],
   ['Who reaches whom', connectPhase],
   ['The world outside, and host ports', outsidePhase],
   ['Every door of a service', frontendsPhase],

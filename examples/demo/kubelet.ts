@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Agent } from './agent.js';
 import { NAMESPACE } from './cluster.js';
 import type { Lab } from './netns.js';
+import { withFiles } from './pod-files.js';
 import { createRuntime } from './runtime.js';
 import type { Added, PortMapping, Runtime, Sandbox } from './runtime.js';
 
@@ -29,8 +30,11 @@ function list(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 
-/** @param agent  whose plugin is installed */
-export function createKubelet(lab: Lab, agent: Agent): Kubelet {
+/**
+ * @param agent     whose plugin is installed
+ * @param podFiles  folder of what pods have in /etc
+ */
+export function createKubelet(lab: Lab, agent: Agent, podFiles: string): Kubelet {
   const { cni, ipam } = agent.config;
   if (cni === undefined) throw new Error(`${agent.node.name}: the agent serves no plugin`);
   const runtime = createRuntime(agent.node.ns, cni.confDir, cni.binDir);
@@ -42,7 +46,7 @@ export function createKubelet(lab: Lab, agent: Agent): Kubelet {
     addTimes,
     makeSandbox: (pod, portMappings = []) => {
       serial++;
-      const ns = lab.namespace(pod);
+      const ns = withFiles(lab.namespace(pod), podFiles);
       const containerId = `${agent.node.name}-${pod}-${serial}`;
       return { containerId, ns, pod: [NAMESPACE, pod], portMappings };
     },

@@ -13,6 +13,9 @@ const BUILT = [
 const COMMANDS: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   nsenter: 'util-linux',
+  unshare: 'util-linux',
+  mount: 'mount',
+  getent: 'libc-bin',
   curl: 'curl',
   dig: 'bind9-dnsutils',
   iperf3: 'iperf3',
@@ -26,7 +29,8 @@ const CAPABILITIES: Readonly<Record<string, bigint>> = {
   CAP_SYS_ADMIN: 21n,
 };
 
-function hasCommand(name: string): boolean {
+/** Whether it is on PATH, and ours to run. */
+export function hasCommand(name: string): boolean {
   return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK);

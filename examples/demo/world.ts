@@ -4,13 +4,23 @@ import { join } from 'node:path';
 import type { AgentStatus } from '../../src/agent/status-file.js';
 import { createAgent } from './agent.js';
 import type { Agent } from './agent.js';
-import { DNS_PORT, HTTP_PORT, IPERF_PORT, SERVICES, writeNodes, writePods } from './cluster.js';
+import {
+  DNS_PORT,
+  HTTP_PORT,
+  IPERF_PORT,
+  NAMESPACE,
+  SERVICES,
+  writeNodes,
+  writePods,
+} from './cluster.js';
 import { createClients } from './clients.js';
 import type { Clients } from './clients.js';
 import { entryFile } from './entry.js';
 import { createKubelet } from './kubelet.js';
 import type { Kubelet } from './kubelet.js';
 import { watchLosses } from './losses.js';
+import { startWorldDns, writePodFiles } from './naming.js';
+import type { WorldDns } from './naming.js';
 import type { Namespace, Running } from './netns.js';
 import type { PortMapping, Sandbox } from './runtime.js';
 import type { Site } from './site.js';
@@ -31,6 +41,7 @@ export interface World {
   readonly agents: Readonly<Record<NodeName, Agent>>;
   readonly kubelets: Readonly<Record<NodeName, Kubelet>>;
   readonly clients: Clients;
+  readonly worldDns: WorldDns;
   /** What runs in the serving pods. */
   readonly servers: Map<PodName, Running>;
   /** Folder of manifests that both agents watch. */
@@ -87,11 +98,11 @@ export async function addPod(kubelet: Kubelet, name: PodName, sandbox: Sandbox):
 }
 
 /** The agent runs: the plugin can be put into the runtime's folders, and pods can come. */
-async function openKubelet(site: Site, agent: Agent): Promise<Kubelet> {
+async function openKubelet(site: Site, agent: Agent, podFiles: string): Promise<Kubelet> {
   await agent.awaitReady();
   const { status, stderr } = await agent.sluice('cni', 'install');
   if (status !== 0) throw new Error(`sluice cni install: exit code ${status}: ${stderr.trim()}`);
-  return createKubelet(site.lab, agent);
+  return createKubelet(site.lab, agent, podFiles);
 }
 
 /** One node's pods, one after the other. */
@@ -135,12 +146,15 @@ export async function createWorld(site: Site, offload: boolean): Promise<World> 
   const cluster = join(site.folder, 'cluster');
   mkdirSync(cluster);
   writeNodes(cluster, network);
-  const make = (node: DemoNode): Agent => createAgent(site, node, { cluster, offload });
+  const worldDns = await startWorldDns(site, network.internet);
+  const upstreams = [network.internet.ipv4, network.internet.ipv6];
+  const make = (node: DemoNode): Agent => createAgent(site, node, { cluster, offload, upstreams });
   const agents = tableOf(NODE_NAMES, (name) => make(network.nodes[name]));
   for (const agent of Object.values(agents)) agent.start();
+  const podFiles = writePodFiles(site, NAMESPACE);
   const [alpha, beta] = await Promise.all([
-    openKubelet(site, agents.alpha),
-    openKubelet(site, agents.beta),
+    openKubelet(site, agents.alpha, podFiles),
+    openKubelet(site, agents.beta, podFiles),
   ]);
   const kubelets = { alpha, beta };
   const topology = await createPods(network, kubelets, cluster);
@@ -151,5 +165,8 @@ export async function createWorld(site: Site, offload: boolean): Promise<World> 
     (pod) => hits.set(pod, (hits.get(pod) ?? 0) + 1),
     () => watchLosses(Object.values(agents)),
   );
-  return { site, topology, agents, kubelets, clients, servers, cluster, offload, hits };
+  return {
+    ...{ site, topology, agents, kubelets, clients, worldDns },
+    ...{ servers, cluster, offload, hits },
+  };
 }

@@ -171,7 +171,8 @@ INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hoo
   // whatever they are for: the host's routes would send a translated flow on untranslated, and
   // its ends would reset it.
   const bool offload = load32(ctl, CONTROL_FLAGS_OFF) & CONTROL_F_OFFLOAD;
-  if ((p->decisive || !offload) && lane_alive(ctl)) return MATCH_CLIMB;
+  const bool wanted = p->decisive || !offload || a->flags & FLOW_F_CLIMB;
+  if (wanted && lane_alive(ctl)) return MATCH_CLIMB;
   return MATCH_EXECUTE;
 }
 

@@ -56,6 +56,8 @@ static int count_files(int folder) {
 static bool write_file(int folder, const char* name, const char* bytes, size_t len) {
   char part[64];
   snprintf(part, sizeof part, ".%s.%d", name, (int)getpid());
+  // Whoever had this process id before was killed over it.
+  unlinkat(folder, part, 0);
   int fd = openat(folder, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   size_t at = 0;

@@ -16,11 +16,12 @@ import { retirePodLinks } from '../kernel/pod-retire.js';
 import { setOomScore } from '../kernel/oom-score.js';
 import { createSteering } from '../kernel/steering.js';
 import type { Log } from '../log.js';
+import { dnsHandler } from '../nameserver/admin.js';
 import type { SourceEvent } from '../model/events.js';
 import { ADMIN_SOCKET, adminHandler } from '../ops/admin.js';
 import type { AdminOptions } from '../ops/admin.js';
-import { listenLocally } from '../ops/http.js';
-import type { Standing } from '../ops/http.js';
+import { listenLocally } from '../http-server.js';
+import type { Standing } from '../http-server.js';
 import { packageVersion } from '../package-root.js';
 import { createCounters } from '../sources/counters.js';
 import { createEventPoster } from '../sources/kubernetes/events.js';
@@ -30,6 +31,7 @@ import type { NodeAnnotator } from '../sources/kubernetes/node-annotations.js';
 import { connectionOf, openSource } from '../sources/open.js';
 import { createAttachedPods } from './attached-pods.js';
 import { openCniState, serveNodeCni } from './cni.js';
+import { openNodeDns } from './dns.js';
 import { openLane, openNode, openPorts } from './node.js';
 import type { Node } from './node.js';
 import { controlOptions } from './options.js';
@@ -123,7 +125,9 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
   });
   const schedule = createSchedule(scheduleTimes(config), async (cause) => {
     const pass = (): Promise<Outcome> => reconciler.reconcile({ isFull: cause === 'resync' });
-    status.update(await operations.observe(pass));
+    const outcome = await operations.observe(pass);
+    status.update(outcome);
+    return outcome;
   });
   // Before anything is waited for: what ends the agent may come at any time from here on.
   const over = new AbortController();
@@ -147,17 +151,31 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
       registry: operations.registry,
       signal: over.signal,
     }));
+  let died: Error | undefined;
+  const dns = await openNodeDns({
+    ...{ config, control, lane, log, node },
+    again: () => {
+      schedule.request();
+    },
+    failed: (error) => {
+      died = error;
+      over.abort();
+    },
+  });
   const admin = await openAdmin(config, log, {
     explain: control.explain,
     links: reconciler.links,
     trace: lane.trace,
     desk: cni?.desk,
+    dns: dns && dnsHandler(dns.server),
   });
   let gate: SyncGate | undefined;
   try {
     const others = Object.entries(openPeers(config, node.uplinks, log, over.signal));
     const take = (event: SourceEvent): void => {
       operations.noticed(event, control.apply(event));
+      if (event.type === 'synced') dns?.synced();
+      dns?.look();
       schedule.request();
     };
     gate = createSyncGate(
@@ -177,12 +195,17 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
         log.error(`overlay.${kind}: ${messageOf(error)}`);
       });
     }
-    const changes = openSource({ ...config, log, signal: over.signal, counters: source });
+    const changes = openSource({
+      ...config,
+      ...(dns ? { names: dns.scope } : {}),
+      ...{ log, signal: over.signal, counters: source },
+    });
     await consume(changes, over.signal, (event) => {
       if (event.type !== 'synced' || mayPass()) take(event);
     });
   } finally {
     gate?.close();
+    await dns?.close();
     await cni?.close();
     attached.close();
     await retirement.close();
@@ -193,8 +216,9 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
     await events?.close();
     publisher.close();
     await status.close();
-    await closeAll(lane, node, signal);
+    await closeAll(lane, node, signal.aborted || died !== undefined);
   }
+  if (died) throw died;
 }
 
 /**
@@ -271,9 +295,9 @@ async function consume(
 }
 
 /** @throws what the lane died of, when nobody asked it to stop */
-async function closeAll(lane: Lane, node: Node, signal: AbortSignal): Promise<void> {
+async function closeAll(lane: Lane, node: Node, isAsked: boolean): Promise<void> {
   try {
-    if (signal.aborted) await lane.stop();
+    if (isAsked) await lane.stop();
     else await lane.ended;
   } finally {
     node.hooks.close();

@@ -5,10 +5,10 @@
  * pass, which the answer waits for. What goes is forgotten by the control plane first and by the
  * kernel afterwards, so that nothing ever points at what is not there.
  */
-import { existsSync } from 'node:fs';
 import { parseAddress } from '../addr.js';
 import type { StoredAttachment } from '../cni/attachment-store.js';
 import type { Attachments } from '../cni/attachments.js';
+import { lostNetns } from '../cni/recorded-netns.js';
 import type { Control } from '../compile/control.js';
 import { DataplaneError, messageOf } from '../errors.js';
 import type { Owner } from '../ipam/ipam.js';
@@ -31,7 +31,8 @@ import type { ObjectKey } from '../model/keys.js';
 import { createAfterLooks } from './after-looks.js';
 import { linkRowOf } from './pod-links.js';
 import type { LinkedPod, PodHooks } from './pod-links.js';
-import type { Attached } from './reconcile.js';
+import type { Attached, Outcome } from './reconcile.js';
+import { createTakeOver } from './take-over.js';
 
 export interface AttachedPodsParts {
   readonly net: Netns;
@@ -40,8 +41,8 @@ export interface AttachedPodsParts {
   readonly log: Log;
   /** Some uplink hands packets over by XDP. */
   readonly fromXdp: boolean;
-  /** A pass that began after the call is over. */
-  readonly programmed: () => Promise<void>;
+  /** A pass that began after the call is over: what came of it; undefined: there are no more. */
+  readonly programmed: () => Promise<Pick<Outcome, 'unserved'> | undefined>;
   /** Ask for a pass. */
   readonly again: () => void;
   readonly retirement: Pick<PodLinkRetirement, 'retire'>;
@@ -50,8 +51,8 @@ export interface AttachedPodsParts {
 export interface AttachedPods extends Attachments, Attached {
   /** Take over what an earlier agent had attached. Its links are there, or their containers are gone. */
   restore(attachments: readonly StoredAttachment[]): void;
-  /** Whether the kernel has its link: it goes with the container's namespace. */
-  hasLink(attachment: StoredAttachment): boolean;
+  /** Whether the container's namespace is there, or its link, which goes with it. */
+  isThere(attachment: StoredAttachment): boolean;
   close(): void;
 }
 
@@ -162,13 +163,31 @@ export function createAttachedPods(parts: AttachedPodsParts): AttachedPods {
     return made;
   };
 
+  /** What an attachment has not got of what it needs. */
+  const lacking = (
+    { unserved: { all, links } }: Pick<Outcome, 'unserved'>,
+    name: string,
+    key: ObjectKey,
+  ): string | undefined => all ?? links.get(name) ?? control.lacking(key);
+
+  const takeOver = createTakeOver({
+    link,
+    isVoid: lostNetns,
+    again: parts.again,
+    nowMs: () => performance.now(),
+    log,
+  });
+
   const conflict = (attachment: StoredAttachment): string | undefined =>
     conflicts(recordOf(attachment), records.values())[0]?.text;
 
   return {
     pods: () => pods,
     look: () => void lookAtShapes(),
-    close: looks.close,
+    close: () => {
+      looks.close();
+      takeOver.close();
+    },
     has: (linkName) => names.has(linkName),
     conflict,
     attach: async (attachment) => {
@@ -177,13 +196,16 @@ export function createAttachedPods(parts: AttachedPodsParts): AttachedPods {
       if (taken !== undefined) throw new DataplaneError('ERR_USAGE', taken);
       const { name, ownMac, podMac } = link(attachment);
       warnOfListeners(net, log, recordOf(attachment));
-      await parts.programmed();
+      const outcome = await parts.programmed();
+      const why = outcome ? lacking(outcome, name, attachmentKey(attachment)) : 'the agent ends';
+      if (why !== undefined) throw new DataplaneError('ERR_UNSERVED', `${name}: ${why}`);
       looks.begin();
       return { hostIfname: name, ownMac, mac: podMac, gateways: GATEWAYS };
     },
     detach: async (owner: Owner) => {
       const name = attachmentLinkName(owner);
       const key = attachmentKey(owner);
+      takeOver.forget(owner);
       const pod = linked.get(key);
       if (pod) {
         linked.delete(key);
@@ -201,24 +223,15 @@ export function createAttachedPods(parts: AttachedPodsParts): AttachedPods {
       if (!linked.has(attachmentKey(attachment))) {
         return `${attachmentLinkName(attachment)} is not programmed`;
       }
-      return checkPodLink(net, specOf(attachment, fromXdp));
+      return lostNetns(attachment) ?? checkPodLink(net, specOf(attachment, fromXdp));
     },
-    hasLink: (attachment) => findLink(net.rtnl, attachmentLinkName(attachment)) !== undefined,
+    isThere: (attachment) =>
+      lostNetns(attachment) === undefined ||
+      findLink(net.rtnl, attachmentLinkName(attachment)) !== undefined,
     restore: (attachments) => {
-      for (const attachment of attachments) {
-        const { network, containerId, ifname, netns } = attachment;
-        const what = { network, containerId, ifname };
-        names.add(attachmentLinkName(attachment));
-        if (!existsSync(netns)) {
-          log.warn(what, `${netns} is gone: the attachment waits for its DEL`);
-          continue;
-        }
-        try {
-          link(attachment);
-        } catch (error) {
-          log.error(what, `an attachment could not be taken over: ${messageOf(error)}`);
-        }
-      }
+      for (const attachment of attachments) names.add(attachmentLinkName(attachment));
+      takeOver.begin(attachments);
     },
+    takeOver: takeOver.look,
   };
 }

@@ -5,7 +5,7 @@
  * Records are read before the first pass, so that it finds the pods there are. Requests are taken
  * once the lane runs; until everything is programmed the answer is "try again later".
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
@@ -125,7 +125,7 @@ function compose(parts: CniParts, addresses: Addresses): Composed {
   });
   const sweepParts: LeakSweepParts = {
     ...{ store, addresses, turns, undo, log },
-    isThere: (record) => existsSync(record.netns) || attached.hasLink(record),
+    isThere: attached.isThere,
     hasPod: podsOf(parts),
     graceMs: config.ipam.leakGraceSec * MS_PER_SEC,
     nowMs: () => performance.now(),

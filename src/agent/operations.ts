@@ -15,8 +15,8 @@ import { formatConfigz } from '../ops/configz.js';
 import { createHealthCheckPorts, FAILED_TO_START } from '../ops/health-check-node-port.js';
 import { createHealth } from '../ops/health.js';
 import { createIgnoredReport } from '../ops/ignored.js';
-import { keepListening } from '../ops/http.js';
-import type { Handler, Standing } from '../ops/http.js';
+import { keepListening } from '../http-server.js';
+import type { Handler, Standing } from '../http-server.js';
 import { createMetrics, metricsHandler } from '../ops/metrics.js';
 import type { TableUse } from '../ops/metrics.js';
 import { registerProxyMetrics } from '../ops/proxy-metrics.js';
@@ -29,8 +29,8 @@ import type { Outcome } from './reconcile.js';
 const BIND_RETRY_MS = 5_000;
 /** As kube-proxy: a change may wait for so many sync periods. */
 const HEALTH_PERIODS = 2;
-/** Milliseconds between two samples of the event loop's delay. */
-const LOOP_SAMPLE_MS = 100;
+/** Milliseconds between two samples of the event loop's delay: each wakes the agent. */
+const LOOP_SAMPLE_MS = 1_000;
 
 export interface Operations {
   /** What `/metrics` shows. */

@@ -29,8 +29,8 @@ export interface OutsideParts {
 export interface OutsideSurvey {
   /** The list's file as it is now; the same object as long as it says the same. */
   list(): MasqAgentConfig;
-  /** Why the file is not used, one sentence. */
-  problem(): string | undefined;
+  /** Why the file is not used, and what the tables cannot say of the kernel's routes. */
+  problems(): string[];
   /** Tell the control plane what is. */
   survey(links: readonly Link[]): void;
 }
@@ -40,13 +40,16 @@ export function createOutsideSurvey({ config, control, net, again }: OutsidePart
   const file = watchMasqAgentFile(ipMasqAgentFile);
   let list = NO_FILE;
   let known: Outside = NO_OUTSIDE;
+  let loss: string | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const look = (links: readonly Link[]): Outside => {
     const uplinks = new Set(links.flatMap((l) => (l.kind === 'uplink' ? [l.ifindex] : [])));
     const nodeAddresses = control.nodeAddresses().map(formatAddress);
+    const found = listOutsideRoutes(net, { uplinks, nodeAddresses });
+    ({ loss } = found);
     return {
-      routes: listOutsideRoutes(net, { uplinks, nodeAddresses }),
+      routes: found.routes,
       exempt: [...nonMasqueradeCIDRs, ...list.exempt],
       kernels: list.masqLinkLocal ? LINKS_OWN : [...LINKS_OWN, LINK_LOCAL],
       takenPorts: takenPorts(net),
@@ -63,7 +66,7 @@ export function createOutsideSurvey({ config, control, net, again }: OutsidePart
       timer = setTimeout(again, list.resyncMs).unref();
       return list;
     },
-    problem: file.problem,
+    problems: () => [file.problem(), loss].filter((text) => text !== undefined),
     survey: (links) => {
       const now = isOn ? look(links) : { ...NO_OUTSIDE, takenPorts: takenPorts(net) };
       if (isDeepStrictEqual(now, known)) return;

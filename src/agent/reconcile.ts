@@ -5,51 +5,42 @@
  * lost what nobody here has changed. What most changes are about are rows: nothing that grows with
  * the cluster is done before they are sent.
  */
-import { formatAddress, formatCidr, hostCidr, parseAddress, parseMac } from '../addr.js';
-import type { Address } from '../addr.js';
-import type { Control, Peer, PeerWays, PodLinkWish } from '../compile/control.js';
 import type { Link, TunnelLink } from '../compile/links.js';
-import { tunnelHereKey, tunnelPeerKey } from '../compile/ours.js';
-import type { SluiceConfig } from '../config/config.js';
 import type { Lane } from '../core/lane-client.js';
 import { messageOf } from '../errors.js';
-import { listAddresses } from '../kernel/address.js';
 import type { Hooks } from '../kernel/hooks.js';
-import type { Netns } from '../kernel/netns.js';
-import { findLink } from '../kernel/link.js';
-import { shapedLinks } from '../kernel/qdisc.js';
 import type { Steering } from '../kernel/steering.js';
-import { setServiceRoutes } from '../kernel/trunk.js';
-import type { Trunk } from '../kernel/trunk.js';
-import { setNodeRoutes } from '../kernel/uplink.js';
-import type { NodeRoute, Uplink } from '../kernel/uplink.js';
 import type { Log } from '../log.js';
 import type { NamedLink } from '../ops/trace-words.js';
-import { dropStale, ensureWish, linkRowOf } from './pod-links.js';
-import type { LinkedPod, PodHooks } from './pod-links.js';
+import { createKernelRoutes } from './kernel-routes.js';
+import {
+  allLinks,
+  createLinkKeeper,
+  createLinkSetter,
+  currentUplinks,
+  mtuOfPods,
+  nameLinks,
+} from './links.js';
+import type { LinkParts } from './links.js';
 import { createOutsideSurvey } from './outside.js';
-import { mayTunnel, podMtu } from './mtu.js';
 import { createOverlay } from './overlay.js';
-import type { Overlay } from './overlay.js';
+import { dropStale } from './pod-links.js';
+import type { LinkedPod, PodHooks } from './pod-links.js';
 import type { Publisher } from './publish.js';
+import { createOursStep, hookPods, steerSpeakers } from './steer.js';
 import { attempt, createStep } from './step.js';
-import type { Pass, Step } from './step.js';
+import type { Pass } from './step.js';
 import { createSurvey } from './survey.js';
 
-export interface ReconcilerParts {
-  readonly config: SluiceConfig;
-  readonly control: Control;
+export interface ReconcilerParts extends LinkParts {
   readonly lane: Lane;
   readonly log: Log;
-  readonly net: Netns;
   readonly hooks: Hooks;
   readonly podHooks: PodHooks;
   /** Have a pod link deleted; its name is free at once. */
   readonly retire: (linkName: string) => boolean;
   /** Pods that a runtime has attached. */
   readonly attached: Attached;
-  readonly trunk: Trunk;
-  readonly uplinks: readonly { readonly uplink: Uplink; readonly ioPort: number | undefined }[];
   readonly steering: Steering;
   readonly publisher: Publisher;
   /** Ask for another pass: what this one has set off will be known then. */
@@ -64,6 +55,8 @@ export interface Attached {
   has(linkName: string): boolean;
   /** Find out what the kernel does with what goes to them: others may have changed it. */
   look(): void;
+  /** Try again to take over what could not be taken over yet, if it is time to. Does not throw. */
+  takeOver(): void;
 }
 
 /** What one pass did. */
@@ -75,6 +68,15 @@ export interface Outcome {
   readonly isProgrammed: boolean;
   /** One sentence each. */
   readonly problems: readonly string[];
+  readonly unserved: Unserved;
+}
+
+/** Pods that are not served although their links are there, and why: one sentence each. */
+export interface Unserved {
+  /** None of those that came since the last pass; undefined: they are. */
+  readonly all: string | undefined;
+  /** By the name of the link. */
+  readonly links: ReadonlyMap<string, string>;
 }
 
 export interface Reconciler {
@@ -96,6 +98,7 @@ export interface Reconciler {
 
 export function createReconciler(parts: ReconcilerParts): Reconciler {
   const { control, log, podHooks } = parts;
+  const keepLinks = createLinkKeeper(parts);
   const setLinks = createLinkSetter(control);
   const survey = createSurvey(parts);
   const outside = createOutsideSurvey(parts);
@@ -105,14 +108,11 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
     shapes: createStep('limits'),
     survey: createStep('surroundings'),
     outside: createStep('routes of the kernel'),
-    nodeRoutes: createStep('routes'),
-    serviceRoutes: createStep('routes'),
     speakers: createStep('steering'),
     hooks: createStep('links'),
     staleLinks: createStep('links'),
     ways: createStep('overlay'),
     tunnels: createStep('overlay'),
-    tunnelPeers: createStep('overlay'),
   };
   const overlay = createOverlay({ ...parts, uplinks: () => currentUplinks(parts) });
   let tunnels: readonly TunnelLink[] = [];
@@ -125,9 +125,11 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
       log.debug(`paths: ${messageOf(error)}`);
     }
   };
+  const setRoutes = createKernelRoutes(parts, overlay);
   const steerOurs = createOursStep(parts);
   let pods: readonly LinkedPod[] = [];
   let links: readonly Link[] = [];
+  let unhooked: ReadonlyMap<string, string> = new Map();
   /** Changes with every survey that has not learnt everything. */
   let unanswered: object | undefined;
   let wasProgrammed = false;
@@ -141,9 +143,10 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
       const pass: Pass = { isFull, problems: [] };
       const uplinks = currentUplinks(parts);
       const mtu = mtuOfPods(parts, uplinks);
+      parts.attached.takeOver();
       const wishes = control.podLinks();
       steps.links.run(pass, [wishes], () => {
-        pods = ensureLinks(parts, mtu, wishes, pass);
+        pods = keepLinks(pass, mtu, wishes);
       });
       const peers = control.peers();
       steps.ways.run(pass, [peers], () => void overlay.look());
@@ -162,23 +165,23 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
         unanswered = survey(links) ? undefined : {};
       });
       const list = outside.list();
-      const problem = outside.problem();
-      if (problem !== undefined) pass.problems.push(problem);
       steps.outside.run(pass, [links, control.nodeAddresses(), list], () => {
         outside.survey(links);
       });
-      const records = await program(parts, pass.problems);
+      pass.problems.push(...outside.problems());
+      const { records, unsent } = await program(parts, pass.problems);
       const isSynced = control.isSynced();
-      if (isSynced) setRoutes(parts, overlay, steps, pass);
+      if (isSynced) setRoutes(pass);
       const attached = parts.attached.pods();
       const all = [...pods, ...attached];
-      steps.speakers.run(pass, [pods, attached], () => {
+      const unsteered = steps.speakers.run(pass, [pods, attached], () => {
         steerSpeakers(parts, all);
       });
       steerOurs(pass);
       steps.hooks.run(pass, [pods, attached, tunnels], () => {
-        overlay.hook();
-        for (const { link } of all) attempt(pass, `link ${link.name}`, () => podHooks.attach(link));
+        // The pods are hooked whatever becomes of the tunnels.
+        attempt(pass, 'overlay', overlay.hook);
+        unhooked = hookPods(podHooks, all, pass);
       });
       if (isSynced) pass.problems.push(...parts.publisher.publish(tunnels, mtu));
       if (isSynced) {
@@ -198,192 +201,32 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
         records: records ?? 0,
         isProgrammed: records !== undefined && isSynced,
         problems: pass.problems,
+        unserved: { all: unsent ?? unsteered, links: unhooked },
       };
     },
   };
 }
 
-/** The uplinks as they are by now. */
-function currentUplinks({ net, uplinks }: Pick<ReconcilerParts, 'net' | 'uplinks'>): Uplink[] {
-  return uplinks.map(({ uplink }) => {
-    const link = findLink(net.rtnl, uplink.ifindex);
-    return link ? { ...uplink, mtu: link.mtu, up: link.up } : { ...uplink, up: false };
-  });
+/** What became of the delta records of a pass. */
+interface Sent {
+  /** Undefined when the lane did not take them. */
+  readonly records: number | undefined;
+  /** Why it did not. */
+  readonly unsent?: string;
 }
 
-/** What a pod gets now; what climbs has to fit through the trunk. */
-function mtuOfPods(parts: ReconcilerParts, uplinks: readonly Uplink[]): number {
-  const families = parts.control.nodeAddresses().map(({ family }) => family);
-  return Math.min(parts.trunk.mtu, podMtu(parts.config, uplinks, families));
-}
-
-/** @returns pods whose links are there; what is missing is among the problems */
-function ensureLinks(
-  parts: ReconcilerParts,
-  mtu: number,
-  wishes: readonly PodLinkWish[],
-  pass: Pass,
-): LinkedPod[] {
-  const fromXdp = parts.uplinks.some(({ uplink }) => uplink.mode === 'xdp');
-  const shaped = shapedLinks(parts.net.rtnl);
-  return wishes.flatMap((wish) => {
-    const linked = attempt(pass, `pod ${wish.pod}`, () =>
-      ensureWish(parts.net, wish, { mtu, fromXdp }),
-    );
-    return linked ? [{ ...linked, isShaped: shaped.has(linked.link.ifindex) }] : [];
-  });
-}
-
-/** Links go in as a whole and dirty everything that stands on them: only when they changed. */
-function createLinkSetter(control: Control): (links: readonly Link[]) => void {
-  let known = '';
-  return (links) => {
-    const facts = JSON.stringify(links, (_, value: unknown) =>
-      value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
-    );
-    if (facts !== known) control.setLinks(links);
-    known = facts;
-  };
-}
-
-function allLinks(
-  { trunk, uplinks }: ReconcilerParts,
-  current: readonly Uplink[],
-  pods: readonly LinkedPod[],
-): Link[] {
-  const host: Link = {
-    kind: 'host',
-    name: trunk.host.name,
-    ifindex: trunk.host.ifindex,
-    ownMac: parseMac(trunk.host.mac),
-    mtu: trunk.mtu,
-  };
-  const up = uplinks.map(({ uplink, ioPort }, i): Link => {
-    const { name, ifindex, mac, mtu } = current[i] ?? uplink;
-    const base = { kind: 'uplink', name, ifindex, mtu, ownMac: parseMac(mac) } as const;
-    return ioPort === undefined ? base : { ...base, ioPort };
-  });
-  return [host, ...up, ...pods.map(linkRowOf)];
-}
-
-function nameLinks(
-  { trunk, uplinks, control }: ReconcilerParts,
-  pods: readonly LinkedPod[],
-  tunnels: readonly TunnelLink[],
-): NamedLink[] {
-  const { name, ifindex } = trunk.host;
-  return [
-    { kind: 'host', name, ifindex, addresses: control.nodeAddresses() },
-    ...uplinks.map(({ uplink }): NamedLink => {
-      return { kind: 'uplink', name: uplink.name, ifindex: uplink.ifindex, addresses: [] };
-    }),
-    ...tunnels.map(({ name, ifindex }): NamedLink => {
-      return { kind: 'uplink', name, ifindex, addresses: [] };
-    }),
-    ...pods.map(({ shown, addresses, link }): NamedLink => {
-      return { kind: 'pod', name: link.name, ifindex: link.ifindex, pod: shown, addresses };
-    }),
-  ];
-}
-
-const NO_ADDRESSES: readonly Address[] = [];
-
-/** The kernel's own routes: other nodes' pods, and services at the trunk. */
-function setRoutes(
-  { net, control, trunk, config }: ReconcilerParts,
-  overlay: Overlay,
-  steps: Readonly<Record<'nodeRoutes' | 'tunnelPeers' | 'serviceRoutes', Step>>,
-  pass: Pass,
-): void {
-  const inputs = [control.peers(), control.nodeAddresses(), control.ownNode(), overlay.revision()];
-  // In this order: a route takes the place of the other kind's, which is then not there to delete.
-  steps.nodeRoutes.run(pass, inputs, () => {
-    setNodeRoutes(net, control.peerWays().flatMap(routesOf), overlay.devices());
-  });
-  steps.tunnelPeers.run(pass, inputs, overlay.setPeers);
-  const ranges = config.serviceCIDRs;
-  const own = ranges.length > 0 ? NO_ADDRESSES : control.serviceAddresses();
-  const outer = control.externalAddresses();
-  const addresses = control.nodeAddresses();
-  steps.serviceRoutes.run(pass, [own, outer, addresses], () => {
-    const cidrs = [...ranges, ...[...own, ...outer].map(hostCidr)].map(formatCidr);
-    const sources = addresses.map(formatAddress);
-    setServiceRoutes(net, trunk, { cidrs: [...new Set(cidrs)], sources });
-  });
-}
-
-function routesOf({ ways }: PeerWays): NodeRoute[] {
-  return ways.flatMap((way) => {
-    const via = way.by === 'direct' ? way.via : undefined;
-    return via ? [{ podCidr: formatCidr(way.cidr), via: formatAddress(via) }] : [];
-  });
-}
-
-/** @returns records sent; undefined when the lane did not take them */
-async function program(
-  { control, lane }: ReconcilerParts,
-  problems: string[],
-): Promise<number | undefined> {
+async function program({ control, lane }: ReconcilerParts, problems: string[]): Promise<Sent> {
   const batch = control.flush();
   for (const problem of control.problems()) problems.push(`${problem.key}: ${problem.reason}`);
-  if (batch.length === 0) return 0;
+  if (batch.length === 0) return { records: 0 };
   try {
     const applied = await lane.apply(batch);
     for (const problem of control.acknowledge(applied))
       problems.push(`${problem.key}: ${problem.reason}`);
-    return applied.length;
+    return { records: applied.length };
   } catch (error) {
-    problems.push(`delta: ${messageOf(error)}`);
-    return undefined;
+    const unsent = `delta: ${messageOf(error)}`;
+    problems.push(unsent);
+    return { records: undefined, unsent };
   }
-}
-
-function addressOf(addresses: readonly Address[], family: 4 | 6): Uint8Array | undefined {
-  return addresses.find((address) => address.family === family)?.bytes;
-}
-
-function steerSpeakers({ steering }: ReconcilerParts, pods: readonly LinkedPod[]): void {
-  steering.setSpeakers(
-    pods.map(({ addresses, link, isShaped }) => ({
-      ifindex: link.ifindex,
-      isShaped,
-      ipv4: addressOf(addresses, 4),
-      ipv6: addressOf(addresses, 6),
-      mac: parseMac(link.podMac),
-    })),
-  );
-}
-
-/** The map of what is ours: by its changes, or all of it when it is not known to be right. */
-function createOursStep(parts: ReconcilerParts): (pass: Pass) => void {
-  const { control, steering } = parts;
-  let isRight = false;
-  let peers: readonly Peer[] | undefined;
-  return (pass) => {
-    const change = control.oursChange();
-    const isWhole = pass.isFull || !isRight || peers !== control.peers();
-    isRight = false;
-    attempt(pass, 'steering', () => {
-      peers = control.peers();
-      if (isWhole) steering.setOurs([...control.ours().values(), ...tunnelKeys(parts, peers)]);
-      else steering.changeOurs(change);
-      isRight = true;
-    });
-  };
-}
-
-/** Whose tunnel packets are taken, and which are to this node at all. */
-function tunnelKeys(
-  { config, net }: Pick<ReconcilerParts, 'config' | 'net'>,
-  peers: readonly Peer[],
-): Uint8Array[] {
-  if (!mayTunnel(config)) return [];
-  const { port } = config.overlay;
-  const sources = peers.flatMap(({ tunnelSources }) => tunnelSources);
-  // Whatever address of this host a tunnel packet is to, the tunnel takes it.
-  const here = new Set(listAddresses(net.rtnl).map(({ address }) => address));
-  return [
-    ...sources.map((address) => tunnelPeerKey(address, port)),
-    ...[...here].map((address) => tunnelHereKey(parseAddress(address), port)),
-  ];
 }

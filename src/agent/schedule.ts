@@ -1,10 +1,13 @@
 /** One piece of work, never twice at a time: soon after it was asked for, and now and then. */
 
-export interface Schedule {
+export interface Schedule<T = void> {
   /** Something changed. */
   request: () => void;
-  /** Somebody waits. Settles after a run that began after this call, or with the schedule's end. */
-  now: () => Promise<void>;
+  /**
+   * Somebody waits. Settles after a run that began after this call, with what it came to, or with
+   * the schedule's end: undefined.
+   */
+  now: () => Promise<T | undefined>;
   /** No further runs; settles when the last one is over. */
   stop(): Promise<void>;
 }
@@ -22,17 +25,17 @@ export interface ScheduleTimes {
 export type Cause = 'request' | 'resync';
 
 /** @param work must not reject: it says itself what went wrong */
-export function createSchedule(
+export function createSchedule<T>(
   times: ScheduleTimes,
-  work: (cause: Cause) => Promise<void>,
-): Schedule {
+  work: (cause: Cause) => Promise<T>,
+): Schedule<T> {
   let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
+  let running: Promise<unknown> | undefined;
   let isWanted = false;
   let isOver = false;
   let endedMs = -Infinity;
   /** Those who wait for the next run to be over. */
-  let waiting: (() => void)[] = [];
+  let waiting: ((outcome: T | undefined) => void)[] = [];
 
   /** Milliseconds to the next run, now that one is wanted. */
   const soon = (): number =>
@@ -50,12 +53,12 @@ export function createSchedule(
     // Also where something changes all the time.
     const cause: Cause = performance.now() >= resyncAtMs ? 'resync' : 'request';
     if (cause === 'resync') resyncAtMs = performance.now() + times.resyncMs;
-    running = work(cause).finally(() => {
+    running = work(cause).then((outcome) => {
       running = undefined;
       endedMs = performance.now();
       if (waiting.length > 0) arm(0);
       else arm(isWanted ? soon() : Math.max(0, resyncAtMs - performance.now()));
-      for (const done of served) done();
+      for (const done of served) done(outcome);
     });
   };
   return {
@@ -67,7 +70,7 @@ export function createSchedule(
     now: () =>
       new Promise((done) => {
         if (isOver) {
-          done();
+          done(undefined);
           return;
         }
         waiting.push(done);
@@ -78,7 +81,7 @@ export function createSchedule(
       isOver = true;
       clearTimeout(timer);
       await running;
-      for (const done of waiting) done();
+      for (const done of waiting) done(undefined);
     },
   };
 }

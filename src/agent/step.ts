@@ -19,8 +19,11 @@ export function attempt<T>({ problems }: Pass, what: string, step: () => T): T |
 
 /** Part of a pass. */
 export interface Step {
-  /** @param inputs  all that the work depends on; compared by identity */
-  run(pass: Pass, inputs: readonly unknown[], work: () => void): void;
+  /**
+   * @param inputs  all that the work depends on; compared by identity
+   * @returns       what went wrong; undefined: it is done, now or at an earlier pass
+   */
+  run(pass: Pass, inputs: readonly unknown[], work: () => void): string | undefined;
 }
 
 /** @param what  in the words of a problem */
@@ -29,11 +32,12 @@ export function createStep(what: string): Step {
   return {
     run: (pass, inputs, work) => {
       const isDone = done?.every((input, i) => input === inputs[i]) ?? false;
-      if (isDone && !pass.isFull) return;
+      if (isDone && !pass.isFull) return undefined;
       done = undefined;
       const before = pass.problems.length;
       attempt(pass, what, work);
       if (pass.problems.length === before) done = inputs;
+      return pass.problems[before];
     },
   };
 }

@@ -26,6 +26,8 @@ const schema = z.strictObject({
     .optional(),
   /** Path of the container's namespace. */
   netns: z.string(),
+  /** `DEV:INO` of the namespace; records of older agents have none. */
+  netnsId: z.string().optional(),
   /** Text, without lengths. */
   ips: z.array(z.string()),
   mac: z.string().optional(),

@@ -9,6 +9,7 @@
 import { watch } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeParts } from '../disk.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Dispatch } from './dispatch.js';
@@ -22,6 +23,8 @@ const REJECTED_FOLDER = 'rejected';
 const SUFFIX = '.del';
 const REJECTED_MAX = 16;
 const PERIOD_MS = 30_000;
+/** As the plugin names what it has not written to its end. */
+const PART = /^\.[0-9a-f]{16}\.del\.\d+$/;
 /** Whoever writes a file may well write another. */
 const SETTLE_MS = 50;
 const OWNER_ONLY = 0o700;
@@ -114,6 +117,8 @@ export async function startDeleteQueue(
   };
 
   const pass = async (): Promise<void> => {
+    // Of plugins that were killed.
+    await attempt(folder, () => removeParts(folder, (name) => PART.test(name)));
     for (const name of (await attempt(folder, () => listQueued(folder))) ?? []) {
       if (isOver) return;
       await attempt(join(folder, name), () => settle(name));

@@ -18,7 +18,7 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { syncFolder } from '../disk.js';
+import { removeParts, syncFolder } from '../disk.js';
 import { DataplaneError } from '../errors.js';
 import { askCni } from './client.js';
 import { CAPABILITIES } from './runtime-config.js';
@@ -104,6 +104,14 @@ async function place(path: string, make: (part: string) => Promise<void>): Promi
   await syncFolder(folder);
 }
 
+/** What installations that were killed have left beside a path. */
+async function removePartsOf(path: string): Promise<void> {
+  const prefix = `.${basename(path)}.`;
+  const isPart = (name: string): boolean =>
+    name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
+  await unlessMissing(removeParts(dirname(path), isPart));
+}
+
 /** @returns whether there was anything to do */
 async function placeFile(path: string, contents: Buffer, mode: number): Promise<boolean> {
   const current = await unlessMissing(readFile(path));
@@ -168,6 +176,7 @@ export async function installCni(options: InstallOptions, binary: string): Promi
     const expectation = 'expected nothing, or an earlier plugin of Sluice: choose another cni.name';
     throw new DataplaneError('ERR_STATE', `${plugin} is somebody else's; ${expectation}`);
   }
+  for (const path of [plugin, link, conflist]) await removePartsOf(path);
   const changed: string[] = [];
   const note = (path: string, isChanged: boolean): void => {
     if (isChanged) changed.push(path);
@@ -208,6 +217,7 @@ export async function uninstallCni(options: InstallOptions): Promise<readonly st
     [plugin, hasPlugin && (await isOwnPlugin(plugin))],
     [link, target === options.socketPath],
   ] as const;
+  for (const path of [plugin, link, conflist]) await removePartsOf(path);
   const removed: string[] = [];
   for (const [path, isOwn] of isOurs) {
     if (!isOwn) continue;

@@ -22,6 +22,7 @@ import type { CollectPorts } from './collect.js';
 import { delegateOf } from './delegated.js';
 import type { CniHandler } from './dispatch.js';
 import { CNI_CODE, CniError } from './errors.js';
+import { withNetnsId } from './recorded-netns.js';
 import { ownerOf } from './request.js';
 import type { CniRequest } from './request.js';
 import { addressesOf, chooseDns, parseAddressWithLength } from './result.js';
@@ -109,7 +110,7 @@ export function createVerbs(ports: VerbPorts): CniHandler {
     const wishes = wishesOf(request);
     // An agent died over the same request.
     if (known) await undo(owner, request);
-    const pending = recordOf(request, wishes, ports.mtu(), ports.nowMs());
+    const pending = await withNetnsId(recordOf(request, wishes, ports.mtu(), ports.nowMs()));
     const conflict = attachments.conflict(pending);
     if (conflict !== undefined) throw new CniError(CNI_CODE.INVALID_CONFIG, conflict);
     await store.put(pending);

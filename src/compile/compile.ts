@@ -26,7 +26,7 @@ import { compilePeer, compilePod, compileSelf } from './routes.js';
 import type { Neighbours } from './routes.js';
 import type { RowKey, Rows } from './rows.js';
 import { compileService } from './services.js';
-import type { ServiceScope } from './services.js';
+import type { DnsHere, ServiceScope } from './services.js';
 
 /** What rows depend on besides the cluster. */
 export interface Surroundings {
@@ -46,6 +46,8 @@ export interface Surroundings {
   /** Of Services that do not name one. */
   readonly algorithm: Algorithm;
   readonly outside: Outside;
+  /** The cluster's DNS, where this node is it. */
+  readonly dns: DnsHere | undefined;
 }
 
 /** A node that knows nothing of itself, and behaves as kube-proxy does with pods told by links. */
@@ -61,6 +63,7 @@ export const BARE_SURROUNDINGS: Surroundings = {
   allowedExternalIPs: [parseCidr('0.0.0.0/0'), parseCidr('::/0')],
   algorithm: 'random',
   outside: NO_OUTSIDE,
+  dns: undefined,
 };
 
 /** What one object comes to. */
@@ -103,6 +106,7 @@ export function serviceScope(cluster: Cluster, around: Surroundings): ServiceSco
     allowedExternalIPs: around.allowedExternalIPs,
     algorithm: around.algorithm,
     resetsTcp: around.policy.resetRemoved,
+    dns: around.dns,
   };
 }
 
@@ -139,6 +143,7 @@ function compileNode(cluster: Cluster, around: Surroundings, key: ObjectKey): Ro
         nodePortAddresses.includes('localhost') ||
         [...cluster.attachments.values()].some(usesLocalhost),
       outside: around.outside,
+      servers: around.dns?.addresses ?? [],
       clusterCIDRs: [...cluster.nodes.values()].flatMap(({ podCIDRs }) => podCIDRs),
     });
   }

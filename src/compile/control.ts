@@ -12,6 +12,7 @@ import type { Algorithm } from '../model/exposure.js';
 import type { IgnoredPart } from '../model/ignored.js';
 import { byText, namedKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
+import type { NameKey, Named } from '../model/named.js';
 import type { NodeRecord } from '../model/nodes.js';
 import { BARE_SURROUNDINGS, compileKey, ownAddresses, peerWays, serviceScope } from './compile.js';
 import type { Surroundings } from './compile.js';
@@ -39,6 +40,7 @@ import type { Problem } from './program.js';
 import type { Neighbours } from './routes.js';
 import { rowKey } from './rows.js';
 import type { RowKey } from './rows.js';
+import type { DnsHere } from './services.js';
 import { createTracker } from './tracker.js';
 
 /** What is left out is as kube-proxy has it, with pods told by their links. */
@@ -93,6 +95,10 @@ export interface Control {
    * @returns what cannot be used of the object, unless it was so before
    */
   apply(event: SourceEvent): readonly IgnoredPart[];
+  /** What names are made from. */
+  readonly named: Named;
+  /** @param touched  called with the names that an event has changed */
+  onNames(touched: (keys: readonly NameKey[]) => void): void;
   /** The links there are now, but those of attachments; the first uplink leads to other nodes. */
   setLinks(links: readonly Link[]): void;
   /** An interface a runtime had made, and its link. Again with the same key: in its place. */
@@ -103,6 +109,8 @@ export interface Control {
   setLocalAddresses(addresses: readonly Address[]): void;
   /** What is outside the cluster, and how pods go there. */
   setOutside(outside: Outside): void;
+  /** This node answers the cluster's DNS from now on, or does not any more. */
+  setDns(dns: DnsHere | undefined): void;
   /** MAC addresses of neighbours behind the uplinks, by the text of their addresses. */
   setNeighbours(neighbours: Neighbours): void;
   /** Pods that are to have a link, in the order of their names. */
@@ -123,12 +131,20 @@ export interface Control {
    * ask the wire for addresses that it is meant to answer for.
    */
   externalAddresses(): readonly Address[];
-  /** Flows of an earlier agent's may name links that are gone: the next flush looks for them. */
+  /**
+   * Flows of an earlier agent's may name links that are gone: every flush asks for them, until one
+   * is acknowledged.
+   */
   forgetStrays(): void;
   /** Delta records that make the tables what they should be; empty when they are. */
   flush(): Uint8Array;
   /** The batch flushed last, back from the core with its result words. @returns what failed */
   acknowledge(batch: Uint8Array): Problem[];
+  /**
+   * What an attachment has not got in the tables, as of the last flush and what was acknowledged of
+   * it: one sentence; undefined: it has all.
+   */
+  lacking(key: ObjectKey): string | undefined;
   /** What did not fit at the last flush. */
   problems(): readonly Problem[];
   /** Keys of the kernel's `ours` map, as of the last flush: all of them. */
@@ -160,7 +176,13 @@ function podsHere(cluster: Cluster): LocalPod[] {
 
 /** How often objects of a kind have changed; what follows from them is worked out once a change. */
 function createRevisions() {
-  const revisions: Record<Kind, number> = { Service: 0, EndpointSlice: 0, Node: 0, Pod: 0 };
+  const revisions: Record<Kind, number> = {
+    Service: 0,
+    EndpointSlice: 0,
+    Node: 0,
+    Pod: 0,
+    Namespace: 0,
+  };
   return {
     bump: (kind: Kind): void => {
       revisions[kind]++;
@@ -217,9 +239,12 @@ export function createControl(options: ControlOptions): Control {
   const attachedLinks = new Map<ObjectKey, PodLink>();
   let isSynced = false;
   let hasStrays = false;
+  /** The batch flushed last asks for them. */
+  let asksForStrays = false;
   let problems: readonly Problem[] = [];
   let targets: readonly RowKey[] = [];
   const unfulfilled = new Map<DirtyKey, readonly string[]>();
+  let touched: (keys: readonly NameKey[]) => void = () => undefined;
 
   const surround = (next: Surroundings): void => {
     dirt.surrounded(around, next);
@@ -256,10 +281,15 @@ export function createControl(options: ControlOptions): Control {
         isSynced = true;
         return [];
       }
-      const { dirty, ignored } = cluster.apply(event);
+      const { dirty, names, ignored } = cluster.apply(event);
+      if (names.length > 0) touched(names);
       if (dirty.length > 0) revisions.bump(event.kind);
       dirt.add(dirty);
       return ignored;
+    },
+    named: cluster.named,
+    onNames: (listener) => {
+      touched = listener;
     },
     setLinks: (links) => {
       ownLinks = links;
@@ -280,6 +310,9 @@ export function createControl(options: ControlOptions): Control {
     },
     setOutside: (outside) => {
       surround({ ...around, outside });
+    },
+    setDns: (dns) => {
+      surround({ ...around, dns });
     },
     setNeighbours: (neighbours) => {
       surround({ ...around, neighbours });
@@ -309,12 +342,13 @@ export function createControl(options: ControlOptions): Control {
     ),
     forgetStrays: () => {
       hasStrays = true;
+      asksForStrays = false;
     },
     flush: () => {
       if (!isSynced) return new Uint8Array(0);
       compileDirty();
       const flushed = flush(tracker, placement, departures, hasStrays);
-      hasStrays = false;
+      asksForStrays = hasStrays;
       const lost = [...unfulfilled].flatMap(([key, reasons]) =>
         reasons.map((reason) => ({
           key: rowKey('attachment', key.slice(key.indexOf(':') + 1)),
@@ -325,7 +359,14 @@ export function createControl(options: ControlOptions): Control {
       ({ targets } = flushed);
       return flushed.records;
     },
-    acknowledge: (batch) => acknowledge(batch, targets, tracker, placement),
+    acknowledge: (batch) => {
+      if (asksForStrays) hasStrays = false;
+      return acknowledge(batch, targets, tracker, placement);
+    },
+    lacking: (key) => {
+      const missing = [...desired.ownedBy(`pod:${key}`)].find((row) => !tracker.isSettled(row));
+      return missing && `${missing} is not in the tables`;
+    },
     problems: () => problems,
     ours: ours.keys,
     oursChange: ours.takeChange,

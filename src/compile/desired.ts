@@ -17,6 +17,8 @@ export interface Desired {
   /** Set all rows of an owner; none takes the owner out. @returns keys that may have changed */
   replace(owner: string, rows: Rows): RowKey[];
   get(key: RowKey): Row | undefined;
+  /** Keys of the rows that an owner wants. */
+  ownedBy(owner: string): Iterable<RowKey>;
   rows(): Map<RowKey, Row>;
   /** Keys of FRONTEND, LINK and ROUTE rows that more than one owner wants. */
   conflicts(): Conflict[];
@@ -68,6 +70,7 @@ export function createDesired(): Desired {
       return [...new Set([...old.keys(), ...rows.keys()])];
     },
     get,
+    ownedBy: (owner) => owned.get(owner)?.keys() ?? [],
     rows: () => {
       const all = new Map<RowKey, Row>();
       for (const key of [...claims.keys()].sort(byText)) {

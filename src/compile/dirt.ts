@@ -100,6 +100,10 @@ export function createDirt(cluster: Cluster): Dirt {
         isDeepStrictEqual(before.overlay, after.overlay);
       if (!isOutwardSame) add(peers(() => true));
       neighboursChanged(before.neighbours, after.neighbours);
+      if (before.dns !== after.dns) {
+        const services = [before.dns, after.dns].flatMap((dns) => dns?.service ?? []);
+        add([`node:${own}`, ...services.map((service) => `service:${service}` as const)]);
+      }
     },
     take: (scope) => {
       const families = scope.nodeAddresses.map(({ family }) => family).join();

@@ -6,7 +6,7 @@
  *   BACKENDs, SETs, RANGEs, MAGLEV, SERVICEs, FRONTENDs  nothing points at what is not there yet
  *   FRONTENDs out, SERVICEs out, BACKENDs out, LINKs out
  *   PURGEs                           flows of backends that nothing names any more
- *   STRAYS                           flows of links that are gone; once, after a start
+ *   STRAYS                           flows of links that are gone; after a start, until it is done
  *
  * A changed set is written at a fresh range with a fresh Maglev table; the SERVICE row then
  * switches over, and the old ranges are retired. What does not fit stays as it was, is reported,

@@ -160,6 +160,8 @@ export interface Self {
   /** Node ports are served on 127.0.0.1, so the host speaks from there. */
   readonly hasLocalhost: boolean;
   readonly outside: Outside;
+  /** Addresses of servers of ours that are reached by services only. */
+  readonly servers: readonly Address[];
   /** Ranges of pods, of all nodes. */
   readonly clusterCIDRs: readonly Cidr[];
 }
@@ -197,7 +199,8 @@ export function compileSelf(self: Self): Rows {
   for (const cidr of self.serviceCIDRs) put(cidr, Action.NONE, { flags: ROUTE_F_SERVICE });
   // What the host answers comes by the trunk.
   const link = links.find(({ kind }) => kind === 'host');
-  const ours = [...own, ...local, ...beyond].filter(isGlobal).map(hostCidr);
+  const global = [...own, ...local, ...beyond].filter(isGlobal);
+  const ours = [...global, ...self.servers].map(hostCidr);
   for (const cidr of self.hasLocalhost ? [...ours, LOOPBACK] : ours) {
     put(cidr, Action.HOST, { link, flags: ROUTE_F_OWN });
   }

@@ -12,16 +12,19 @@ import {
   SERVICE_F_ROUND_ROBIN,
   SERVICE_F_SELF_IN_RANGE,
   SERVICE_ID_OFF,
+  SERVICE_LISTENER_OFF,
   SERVICE_LOCAL_COUNT_OFF,
   SERVICE_SIZE,
   TableId,
 } from '../../assembly/abi.js';
+import { formatAddressPort } from '../addr.js';
 import type { Address, Family } from '../addr.js';
 import type { Algorithm } from '../model/exposure.js';
 import { selectEndpoints } from '../model/select.js';
 import type { Place, Selection } from '../model/select.js';
 import type { ServicePortRecord, ServiceRecord } from '../model/services.js';
-import { mergeEndpoints } from '../model/slices.js';
+import type { ObjectKey } from '../model/keys.js';
+import { WEIGHT_DEFAULT, mergeEndpoints } from '../model/slices.js';
 import type { Endpoint, SliceRecord } from '../model/slices.js';
 import { backendKey, backendRow } from './backends.js';
 import { presenceOf } from './departures.js';
@@ -44,6 +47,49 @@ export interface ServiceScope extends FrontendScope {
   readonly algorithm: Algorithm;
   /** TCP flows of endpoints that are gone are of interest, too. */
   readonly resetsTcp: boolean;
+  /** The cluster's DNS, where this node is it. */
+  readonly dns: DnsHere | undefined;
+}
+
+/** The Service of the cluster's DNS, answered by this node instead of its endpoints. */
+export interface DnsHere {
+  readonly service: ObjectKey;
+  /** Whose names answer in the frame (LISTENER_MAX of assembly/abi-dns.ts). */
+  readonly listener: number;
+  /** Where the host's server takes what they do not answer. */
+  readonly addresses: readonly Address[];
+  readonly port: number;
+}
+
+/** Port of the Service that is DNS, whatever its name (IANA service names, domain). */
+const DNS_PORT = 53;
+
+function isDns({ service, port }: PortSource, { dns }: ServiceScope): boolean {
+  return dns?.service === service.key && port.port === DNS_PORT && port.protocol !== 'SCTP';
+}
+
+/** The host's server as the only endpoint there is. */
+function dnsEndpoints(family: Family, { addresses, port }: DnsHere): Endpoint[] {
+  return addresses
+    .filter((address) => address.family === family)
+    .map((address) => ({
+      key: formatAddressPort(address, port),
+      address,
+      port,
+      ready: true,
+      serving: true,
+      terminating: false,
+      local: true,
+      zones: [],
+      nodes: [],
+      weight: WEIGHT_DEFAULT,
+    }));
+}
+
+function endpointsOf(source: PortSource, scope: ServiceScope): Endpoint[] {
+  const { port, family, slices } = source;
+  if (scope.dns && isDns(source, scope)) return dnsEndpoints(family, scope.dns);
+  return mergeEndpoints(slices, port, family, scope.place.nodeName);
 }
 
 export function serviceKey(port: ServicePortRecord, family: Family): RowKey {
@@ -114,8 +160,8 @@ export interface PortSource {
 }
 
 export function compilePort(source: PortSource, scope: ServiceScope): CompiledPort {
-  const { service, port, family, slices } = source;
-  const endpoints = mergeEndpoints(slices, port, family, scope.place.nodeName);
+  const { service, port, family } = source;
+  const endpoints = endpointsOf(source, scope);
   const selection = select(service, endpoints, scope.place);
   const { run, sets } = runOf(selection);
   const ranges = compileRanges(service, family, scope.nodeAddresses);
@@ -134,6 +180,8 @@ export function compilePort(source: PortSource, scope: ServiceScope): CompiledPo
   view.setUint32(SERVICE_CLUSTER_FIRST_OFF, sets.cluster.first, true);
   view.setUint32(SERVICE_CLUSTER_COUNT_OFF, sets.cluster.count, true);
   view.setUint32(SERVICE_AFFINITY_SEC_OFF, service.affinitySec, true);
+  const isAnswered = port.protocol === 'UDP' && isDns(source, scope);
+  if (isAnswered) view.setUint32(SERVICE_LISTENER_OFF, scope.dns?.listener ?? 0, true);
   const filled = (['cluster', 'local'] as const).filter((set) => sets[set].count > 0);
   const row: ServiceRow = {
     table: TableId.SERVICE,

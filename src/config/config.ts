@@ -14,6 +14,8 @@ import { SYNC_PERIOD_MS } from './kube-proxy.js';
 import type { KubeProxySettings, SyncPeriods } from './kube-proxy-settings.js';
 import { cniRows, completeCni } from './cni.js';
 import type { CniConfig } from './cni.js';
+import { completeDns, dnsRows } from './dns.js';
+import type { DnsConfig } from './dns.js';
 import { completeOverlay, overlayRows } from './overlay.js';
 import type { OverlayConfig } from './overlay.js';
 import { completeProxy, proxyChecks, proxyRows } from './proxy.js';
@@ -64,6 +66,10 @@ const capacities = z.strictObject({
     'rows',
     'datagrams whose fragments are followed at a time',
   ),
+  names: rowOr(count(8, 1 << 22), 131072, 'rows', 'DNS names of services, endpoints and pods'),
+  rrsetBytes: rowOr(count(4096, 1 << 30), 1 << 26, 'bytes', 'their records'),
+  cache: rowOr(count(8, 1 << 20), 16384, 'rows', 'answers of other DNS servers that are kept'),
+  replyBytes: rowOr(count(4096, 1 << 28), 1 << 23, 'bytes', 'for these answers'),
 });
 
 const kubernetesSchema = z.strictObject({
@@ -147,6 +153,7 @@ const schema = z.strictObject({
   ...proxyRows,
   ...ipamRows,
   ...cniRows,
+  ...dnsRows,
   ...masqueradeRows,
   ...overlayRows,
   podMTU: row(
@@ -206,6 +213,8 @@ export interface SluiceConfig extends ProxyConfig, MasqueradeConfig, IpamConfig 
   readonly serviceCIDRs: readonly Cidr[];
   /** Undefined: not served. */
   readonly cni: CniConfig | undefined;
+  /** Undefined: not answered. */
+  readonly dns: DnsConfig | undefined;
   readonly overlay: OverlayConfig;
   /** Undefined: what the uplinks allow. */
   readonly podMTU: number | undefined;
@@ -291,6 +300,7 @@ function complete(
     serviceCIDRs: parsedConfig.serviceCIDRs,
     ...proxy,
     ...completeCni(parsedConfig, { nodeName: name, stateDir, folder }),
+    ...completeDns(parsedConfig, folder),
     ...completeMasquerade(parsedConfig, folder),
     overlay: completeOverlay(parsedConfig, proxy.clusterCIDRs, folder),
     ...completeIpam(parsedConfig, (path) => resolve(folder, path)),

@@ -34,6 +34,8 @@ import {
 } from '../../assembly/abi.js';
 import { DataplaneError } from '../errors.js';
 import { packageFile } from '../package-root.js';
+import { nameLoads } from './names-writer.js';
+import { SAMPLE_EVERY, setSampling } from './query-log.js';
 import { layoutHash, readRegion, writeCapacities } from './regions.js';
 import type { Capacities, Region } from './regions.js';
 
@@ -48,6 +50,37 @@ export interface CoreExports {
   traceFrame(inIfindex: number, framePtr: number, len: number, nowMs: number): number;
   parseFrame(framePtr: number, len: number): number;
   applyDelta(records: number): number;
+  applyNames(bytes: number): number;
+  dnsAnswer(
+    listener: number,
+    msg: number,
+    len: number,
+    room: number,
+    flags: number,
+    nowMs: number,
+  ): number;
+  dnsBatch(descriptors: number, count: number, nowMs: number): number;
+  cacheOpen(options: number): number;
+  cacheClose(cache: number): void;
+  cacheGet(
+    cache: number,
+    msg: number,
+    len: number,
+    room: number,
+    flags: number,
+    nowMs: number,
+  ): number;
+  cachePut(
+    cache: number,
+    query: number,
+    queryLen: number,
+    reply: number,
+    replyLen: number,
+    flags: number,
+    nowMs: number,
+  ): number;
+  cacheFailed(cache: number, query: number, queryLen: number, nowMs: number): void;
+  cacheDue(msg: number): number;
   sweep(nowMs: number, budget: number): number;
   adopt(nowMs: number): number;
   census(): number;
@@ -82,6 +115,12 @@ export interface Core {
    * @returns        how many were applied
    */
   apply(records: Uint8Array): number;
+  /**
+   * Apply records of names (names-writer.ts), in as many mailbox loads as it takes.
+   *
+   * @returns how many were applied; the result words of all are filled in
+   */
+  applyNames(records: Uint8Array): number;
 }
 
 /** Milliseconds by TcpState, TIMEOUT_UDP and TIMEOUT_UDP_STREAM. */
@@ -95,6 +134,8 @@ export interface StartOptions {
   readonly timeoutsMs?: Timeouts | undefined;
   /** Of Maglev hashing, the same on all nodes of a cluster; default 0. */
   readonly pickSeed?: number | undefined;
+  /** DNS queries: one in so many goes into the sample, 0 = none; default SAMPLE_EVERY. */
+  readonly sampleEvery?: number | undefined;
 }
 
 let compiled: WebAssembly.Module | undefined;
@@ -142,6 +183,7 @@ export function createCore(capacities: Capacities, module = coreModule()): Core 
     region: (id) => readRegion(words, id),
     start: (options) => start(exports, view, words, options),
     apply: (records) => applyAll(exports, view, records),
+    applyNames: (records) => applyNames(exports, view, records),
   };
 }
 
@@ -176,6 +218,7 @@ function start(
     // 0 is the core's default.
     put(CONTROL_TIMEOUTS_OFF + 4 * i, options.timeoutsMs?.[i] ?? 0);
   }
+  setSampling({ view, words }, options.sampleEvery ?? SAMPLE_EVERY);
   exports.init(hash);
   if (found) exports.adopt(options.nowMs);
   return found;
@@ -189,6 +232,17 @@ function applyAll(exports: CoreExports, view: Uint8Array, records: Uint8Array): 
     view.set(batch, DELTA_BASE);
     applied += exports.applyDelta(batch.length / DELTA_SIZE);
     batch.set(view.subarray(DELTA_BASE, DELTA_BASE + batch.length));
+  }
+  return applied;
+}
+
+/** As `applyAll`, cut between records, which have any length. */
+function applyNames(exports: CoreExports, view: Uint8Array, records: Uint8Array): number {
+  let applied = 0;
+  for (const load of nameLoads(records, DELTA_BYTES)) {
+    view.set(load, DELTA_BASE);
+    applied += exports.applyNames(load.length);
+    load.set(view.subarray(DELTA_BASE, DELTA_BASE + load.length));
   }
   return applied;
 }

@@ -1,8 +1,10 @@
 /** The control thread's end of a lane: start it, mail it deltas, stop it. */
 import { Worker } from 'node:worker_threads';
+import { deferred } from '../deferred.js';
 import { DataplaneError } from '../errors.js';
 import * as native from '../native.js';
 import type { FromLane, LaneSpec, ToLane } from './lane-messages.js';
+import type { QueryPage } from './query-log.js';
 import type { Traced } from './trace.js';
 
 export interface Lane {
@@ -14,6 +16,12 @@ export interface Lane {
   readonly ended: Promise<void>;
   /** Have records applied between two bursts. @returns the same records with their results */
   apply(records: Uint8Array): Promise<Uint8Array>;
+  /** Have name records applied. @returns the same records with their results */
+  applyNames(records: Uint8Array): Promise<Uint8Array>;
+  /** A copy of DNS COUNTERS. */
+  dnsCounters(): Promise<BigUint64Array>;
+  /** A sample of the DNS queries it answers. @param since  `written` of the page before */
+  queries(since: number | undefined): Promise<QueryPage>;
   /** What would become of a frame from a link; nothing is sent and nothing changes. */
   trace(ifindex: number, frame: Uint8Array): Promise<Traced>;
   stop(): Promise<void>;
@@ -35,8 +43,7 @@ export async function startLane(options: LaneOptions): Promise<Lane> {
   const counter = new Int32Array(mailCount);
   const workerData: LaneSpec = { ...options, wakeFd, mailCount };
   const worker = new Worker(new URL('./lane-worker.js', import.meta.url), { workerData });
-  const waiting = new Map<number, (records: Uint8Array) => void>();
-  const traces = new Map<number, (traced: Traced) => void>();
+  const waiting = new Map<number, (answer: never) => void>();
   const ready = deferred<{ adopted: boolean; ports: readonly string[] }>();
   const ended = deferred<undefined>();
   let nextId = 1;
@@ -46,15 +53,26 @@ export async function startLane(options: LaneOptions): Promise<Lane> {
     ready.reject(error);
     ended.reject(error);
   };
+  const settle = (id: number, answer: unknown): void => {
+    waiting.get(id)?.(answer as never);
+    waiting.delete(id);
+  };
   const hear: { [K in FromLane['type']]: (message: Extract<FromLane, { type: K }>) => void } = {
     ready: ready.resolve,
     applied: ({ id, records }) => {
-      waiting.get(id)?.(records);
-      waiting.delete(id);
+      settle(id, records);
+    },
+    named: ({ id, records }) => {
+      settle(id, records);
     },
     traced: ({ id, traced }) => {
-      traces.get(id)?.(traced);
-      traces.delete(id);
+      settle(id, traced);
+    },
+    dnsCounted: ({ id, counters }) => {
+      settle(id, counters);
+    },
+    queried: ({ id, page }) => {
+      settle(id, page);
     },
     stopped: () => {
       ended.resolve(undefined);
@@ -79,46 +97,31 @@ export async function startLane(options: LaneOptions): Promise<Lane> {
     Atomics.add(counter, 0, 1);
     native.signal(wakeFd);
   };
+  const ask = <T>(message: (id: number) => ToLane, transfer: ArrayBuffer[] = []): Promise<T> => {
+    const id = nextId++;
+    const answer = new Promise<T>((resolve) => waiting.set(id, resolve));
+    mail(message(id), transfer);
+    return Promise.race([answer, silence(ended.promise)]);
+  };
   ended.promise.catch(() => undefined);
   const { adopted, ports } = await ready.promise;
   return {
     adopted,
     ports,
     ended: ended.promise,
-    apply: (records) => {
-      const id = nextId++;
-      const answer = new Promise<Uint8Array>((resolve) => waiting.set(id, resolve));
-      mail({ type: 'delta', id, records }, [records.buffer as ArrayBuffer]);
-      return Promise.race([answer, silence(ended.promise)]);
-    },
-    trace: (ifindex, frame) => {
-      const id = nextId++;
-      const answer = new Promise<Traced>((resolve) => traces.set(id, resolve));
-      mail({ type: 'trace', id, ifindex, frame });
-      return Promise.race([answer, silence(ended.promise)]);
-    },
+    apply: (records) =>
+      ask((id) => ({ type: 'delta', id, records }), [records.buffer as ArrayBuffer]),
+    applyNames: (records) =>
+      ask((id) => ({ type: 'names', id, records }), [records.buffer as ArrayBuffer]),
+    dnsCounters: () => ask((id) => ({ type: 'dnsCounters', id })),
+    queries: (since) => ask((id) => ({ type: 'queries', id, since })),
+    trace: (ifindex, frame) => ask((id) => ({ type: 'trace', id, ifindex, frame })),
     stop: async () => {
       mail({ type: 'stop' });
       await ended.promise;
       await worker.terminate();
     },
   };
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: Error) => void;
-}
-
-function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (reason: Error) => void = () => undefined;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 /** Rejects when a lane has not answered in time, or is over. */

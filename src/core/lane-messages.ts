@@ -1,5 +1,6 @@
 /** What the control thread and a lane say to each other. */
 import type { Timeouts } from './instance.js';
+import type { QueryPage } from './query-log.js';
 import type { Capacities } from './regions.js';
 import type { Traced } from './trace.js';
 
@@ -68,6 +69,11 @@ export type ToLane =
       readonly ifindex: number;
       readonly frame: Uint8Array;
     }
+  /** NAMES_* records. */
+  | { readonly type: 'names'; readonly id: number; readonly records: Uint8Array }
+  | { readonly type: 'dnsCounters'; readonly id: number }
+  /** The sample of DNS queries, since `written` of the page before. */
+  | { readonly type: 'queries'; readonly id: number; readonly since: number | undefined }
   | { readonly type: 'stop' };
 
 export type FromLane =
@@ -78,6 +84,9 @@ export type FromLane =
       readonly applied: number;
       readonly records: Uint8Array;
     }
+  | { readonly type: 'named'; readonly id: number; readonly records: Uint8Array }
   | { readonly type: 'traced'; readonly id: number; readonly traced: Traced }
+  | { readonly type: 'dnsCounted'; readonly id: number; readonly counters: BigUint64Array }
+  | { readonly type: 'queried'; readonly id: number; readonly page: QueryPage }
   | { readonly type: 'stopped' }
   | { readonly type: 'failed'; readonly message: string };

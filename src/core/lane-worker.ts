@@ -17,6 +17,7 @@ import {
   FailMode,
   RegionId,
 } from '../../assembly/abi.js';
+import { DNS_COUNTERS_BASE, DNS_COUNTERS_BYTES } from '../../assembly/abi-dns.js';
 import { DataplaneError, messageOf } from '../errors.js';
 import * as native from '../native.js';
 import { openPacketPort } from '../port/packet.js';
@@ -27,6 +28,8 @@ import { createCore } from './instance.js';
 import type { Core } from './instance.js';
 import { runLane } from './lane.js';
 import type { FromLane, LaneSpec, PortSpec, ToLane } from './lane-messages.js';
+import { nameLoads } from './names-writer.js';
+import { readQueryLog } from './query-log.js';
 import { traceIn } from './trace.js';
 
 /** Put the pinned tables in their place: from here on a stored row is what the kernel executes. */
@@ -71,6 +74,9 @@ function openPorts(core: Core, specs: readonly PortSpec[]): Port[] {
 /** Records applied between two bursts: a large batch must not hold up the packets. */
 const RECORDS_PER_TURN = 128;
 
+/** Bytes of name records: they take longer for each, and there may be many. */
+const NAME_BYTES_PER_TURN = 8192;
+
 interface Mailbox {
   /** Messages received so far. */
   read(): number;
@@ -80,43 +86,83 @@ interface Mailbox {
   step(): boolean;
 }
 
-function createMailbox(core: Core, control: MessagePort, say: Say): Mailbox {
-  let read = 0;
-  let batch: Extract<ToLane, { type: 'delta' }> | undefined;
+/** Does the next part of a piece of work. @returns false when all is done */
+type Work = () => boolean;
+
+function deltaWork(core: Core, { id, records }: Mail<'delta'>, say: Say): Work {
   let at = 0;
   let applied = 0;
-  const applySome = ({ id, records }: Extract<ToLane, { type: 'delta' }>): void => {
+  return () => {
     const end = Math.min(at + RECORDS_PER_TURN * DELTA_SIZE, records.length);
     applied += core.apply(records.subarray(at, end));
     at = end;
-    if (at < records.length) return;
-    batch = undefined;
+    if (at < records.length) return true;
     say({ type: 'applied', id, applied, records }, [records.buffer as ArrayBuffer]);
+    return false;
+  };
+}
+
+function namesWork(core: Core, { id, records }: Mail<'names'>, say: Say): Work {
+  const loads = nameLoads(records, NAME_BYTES_PER_TURN);
+  return () => {
+    const load = loads.next();
+    if (!load.done) {
+      core.applyNames(load.value);
+      return true;
+    }
+    say({ type: 'named', id, records }, [records.buffer as ArrayBuffer]);
+    return false;
+  };
+}
+
+function dnsCounters({ view }: Core): BigUint64Array {
+  return new BigUint64Array(
+    view.slice(DNS_COUNTERS_BASE, DNS_COUNTERS_BASE + DNS_COUNTERS_BYTES).buffer,
+  );
+}
+
+function createMailbox(core: Core, control: MessagePort, say: Say): Mailbox {
+  let read = 0;
+  let work: Work | undefined;
+  let isOver = false;
+  const open: { [K in ToLane['type']]: (message: Mail<K>) => Work | undefined } = {
+    delta: (message) => deltaWork(core, message, say),
+    names: (message) => namesWork(core, message, say),
+    dnsCounters: ({ id }) => {
+      say({ type: 'dnsCounted', id, counters: dnsCounters(core) });
+      return undefined;
+    },
+    queries: ({ id, since }) => {
+      say({ type: 'queried', id, page: readQueryLog(core, since) });
+      return undefined;
+    },
+    trace: ({ id, ifindex, frame }) => {
+      say({ type: 'traced', id, traced: traceIn(core, ifindex, frame, native.monotonicMs()) });
+      return undefined;
+    },
+    stop: () => {
+      isOver = true;
+      return undefined;
+    },
   };
   return {
     read: () => read,
-    isBusy: () => batch !== undefined,
+    isBusy: () => work !== undefined,
     step: () => {
-      if (!batch) {
+      if (!work) {
         const received = receiveMessageOnPort(control) as { message: ToLane } | undefined;
         if (!received) return true;
         read = (read + 1) | 0;
         const { message } = received;
-        if (message.type === 'stop') return false;
-        if (message.type === 'trace') {
-          const traced = traceIn(core, message.ifindex, message.frame, native.monotonicMs());
-          say({ type: 'traced', id: message.id, traced });
-          return true;
-        }
-        batch = message;
-        at = 0;
-        applied = 0;
+        work = (open[message.type] as (message: ToLane) => Work | undefined)(message);
       }
-      applySome(batch);
-      return true;
+      if (work && !work()) work = undefined;
+      return !isOver;
     },
   };
 }
+
+type Mail<K extends ToLane['type']> = Extract<ToLane, { type: K }>;
 
 type Say = (message: FromLane, transfer?: ArrayBuffer[]) => void;
 

@@ -15,8 +15,8 @@ import type { Core } from './instance.js';
 
 /** Frames per port and turn: enough to share the crossing, few enough to answer soon. */
 const BUDGET = 64;
-/** Longest sleep: the heartbeat must stay younger than STALE_MS of instance.ts. */
-const IDLE_MS = 250;
+/** Longest sleep: a third of STALE_MS of instance.ts, by which the heartbeat must be younger. */
+const IDLE_MS = 500;
 /** Sleep while the kernel has not sent everything yet. */
 const DRAIN_MS = 1;
 /** Every slot of the flow tables is visited once in this time. */

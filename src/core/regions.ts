@@ -23,6 +23,12 @@ export interface Capacities {
   readonly affinity: number;
   /** Datagrams whose fragments are followed at a time. */
   readonly fragments: number;
+  /** DNS names, and bytes for their records. */
+  readonly names: number;
+  readonly rrsetBytes: number;
+  /** Replies in the wire cache, and bytes for them. */
+  readonly cache: number;
+  readonly replyBytes: number;
   readonly frames: number;
   /** Bytes, a power of two. */
   readonly frameSize: number;
@@ -43,6 +49,10 @@ export const SMALL_CAPACITIES: Capacities = {
   ranges: 1024,
   affinity: 4096,
   fragments: 256,
+  names: 1024,
+  rrsetBytes: 1 << 20,
+  cache: 256,
+  replyBytes: 1 << 18,
   frames: 1024,
   frameSize: 4096,
 };
@@ -61,6 +71,10 @@ const CAPS_OFFSETS: Readonly<Record<keyof Capacities, number>> = {
   ranges: abi.CAPS_RANGES_OFF,
   affinity: abi.CAPS_AFFINITY_OFF,
   fragments: abi.CAPS_FRAGMENTS_OFF,
+  names: abi.CAPS_NAMES_OFF,
+  rrsetBytes: abi.CAPS_RRSET_BYTES_OFF,
+  cache: abi.CAPS_CACHE_OFF,
+  replyBytes: abi.CAPS_REPLY_BYTES_OFF,
   frames: abi.CAPS_FRAMES_OFF,
   frameSize: abi.CAPS_FRAME_SIZE_OFF,
 };

@@ -5,22 +5,17 @@
  * Only the main table is looked at: where rules lead elsewhere (`ip rule`), the kernel's look-up for
  * the packet itself still counts when it is sent, on the device that was found here.
  */
-import { type Cidr, type Family, formatAddress, parseCidr, maskBytes } from '../addr.js';
+import { parseCidr } from '../addr.js';
 import { Scope, listAddresses } from './address.js';
 import type { Netns } from './netns.js';
+import { type FittedRoutes, type OutsideRoute, fitRoutes } from './outside-fit.js';
 import { ROUTE_PROTOCOL, RTN_UNICAST, type Route, listRoutes } from './route.js';
 
-/** More than this is no table of a node; all of them are the kernel's then. */
+/** Rows that the routes of a node may take of those there are for pods and nodes. */
 const ROUTES_MAX = 1024;
 
 /** fe80::/10 and ff00::/8 mean a link (RFC 4291 2.5.6, 2.7). */
 const LINKS_OWN = /^(fe[89ab]|ff)/;
-
-export interface OutsideRoute {
-  readonly cidr: Cidr;
-  /** The uplink it leaves by, with the node's address; undefined: the kernel's business alone. */
-  readonly uplink: number | undefined;
-}
 
 export interface OutsideOptions {
   readonly uplinks: ReadonlySet<number>;
@@ -63,44 +58,15 @@ function best(routes: readonly Route[]): Route[] {
   return [...byTarget.values()];
 }
 
-/** Leave out routes that say what a wider one says already. */
-function withoutRepeats(routes: readonly OutsideRoute[]): OutsideRoute[] {
-  const kept = new Map<string, OutsideRoute>();
-  const lengths = new Map<Family, number[]>([
-    [4, []],
-    [6, []],
-  ]);
-  const name = ({ family, prefixLen, bytes }: Cidr): string =>
-    `${prefixLen} ${formatAddress({ family, bytes })}`;
-  const shortened = (cidr: Cidr, prefixLen: number): Cidr => {
-    const mask = maskBytes({ ...cidr, prefixLen });
-    return { ...cidr, prefixLen, bytes: cidr.bytes.map((byte, i) => byte & (mask[i] ?? 0)) };
-  };
-  for (const route of routes.toSorted((a, b) => a.cidr.prefixLen - b.cidr.prefixLen)) {
-    const { cidr, uplink } = route;
-    const shorter = lengths.get(cidr.family) ?? [];
-    const covering = shorter
-      .toReversed()
-      .map((length) => kept.get(name(shortened(cidr, length))))
-      .find((found) => found !== undefined);
-    // Nothing at all is the kernel's as well.
-    if (covering === undefined ? uplink === undefined : covering.uplink === uplink) continue;
-    kept.set(name(cidr), route);
-    if (shorter.at(-1) !== cidr.prefixLen) shorter.push(cidr.prefixLen);
-  }
-  return [...kept.values()];
-}
-
 /**
  * Routes of the main table but Sluice's own, the fewest that say the same.
  *
- * @returns none when there are too many to mirror: then nothing is masqueraded
- * @throws  NetlinkError
+ * @throws NetlinkError
  */
 export function listOutsideRoutes(
   net: Netns,
   { uplinks, nodeAddresses }: OutsideOptions,
-): OutsideRoute[] {
+): FittedRoutes {
   const sources = sourcesOf(net);
   const foreign = listRoutes(net.rtnl).filter(
     ({ protocol, dst }) => protocol !== ROUTE_PROTOCOL && !LINKS_OWN.test(dst),
@@ -118,6 +84,5 @@ export function listOutsideRoutes(
       isNodes(route, node, sources);
     return { cidr, uplink: leaves ? ifindex : undefined };
   });
-  const fewest = withoutRepeats(routes);
-  return fewest.length > ROUTES_MAX ? [] : fewest;
+  return fitRoutes(routes, ROUTES_MAX);
 }

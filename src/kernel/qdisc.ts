@@ -21,7 +21,6 @@ import {
   NLM_F_REPLACE,
   bytesAttribute,
   decodeAttributes,
-  isErrno,
   nestedAttribute,
   textAttribute,
   textOf,
@@ -30,7 +29,6 @@ import {
 import type { Rtnl } from './rtnl.js';
 
 const RTM_NEWQDISC = 36;
-const RTM_DELQDISC = 37;
 const RTM_GETQDISC = 38;
 
 const TCMSG_SIZE = 20;
@@ -147,26 +145,6 @@ export function limitRate(
     ],
     asked: `limit link ${link.ifindex} to ${limit.rate} bit/s, burst ${limit.burst} bit`,
   });
-}
-
-/**
- * Take the discipline at the root of an interface away.
- *
- * @returns false when it has none but the kernel's own
- */
-export function unlimitRate(rtnl: Rtnl, ifindex: number): boolean {
-  try {
-    rtnl.request({
-      type: RTM_DELQDISC,
-      header: qdiscHeader(ifindex, TC_H_ROOT),
-      attributes: [],
-      asked: `remove the limit of link ${ifindex}`,
-    });
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'EINVAL')) return false;
-    throw error;
-  }
 }
 
 function decodeLimit(options: Uint8Array): RateLimit | undefined {

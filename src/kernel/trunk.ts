@@ -7,7 +7,7 @@
  */
 import { DataplaneError } from '../errors.js';
 import { ethtoolGet, ethtoolSet } from '../native.js';
-import { Scope } from './address.js';
+import { Scope, deleteAddress, ensureAddress, listAddresses } from './address.js';
 import { canonicalText, parseInterfaceAddress } from './inet.js';
 import { AddrGenMode, type Link, createVeth, findLink, setLink } from './link.js';
 import { isErrno } from './netlink.js';
@@ -28,6 +28,12 @@ const LANE_MAC = '02:73:6c:63:00:01';
  * (RFC 3927), IPv6 unique local with "Sluice" for its random part (RFC 4193).
  */
 export const HOST_ALIASES: readonly string[] = ['169.254.83.1', 'fd53:6c75:6963:6500::1'];
+
+/**
+ * Where the host's DNS server takes what the lane does not answer, one of each family: on the trunk's
+ * host side, so that nobody reaches them but through it.
+ */
+export const DNS_SERVERS: readonly string[] = ['169.254.83.53', 'fd53:6c75:6963:6500::53'];
 
 /** linux/ethtool.h: switches with one value. */
 enum Ethtool {
@@ -179,6 +185,24 @@ export function ensureTrunk(net: Netns, spec: TrunkSpec): Trunk {
   } catch (error) {
     if (!adopted) deleteVeth(net.rtnl, `${prefix}0`);
     throw error;
+  }
+}
+
+/** Put the addresses of DNS_SERVERS on the trunk, as far as the host has the family. @returns them */
+export function addDnsServers(net: Netns, { host }: Trunk): readonly string[] {
+  const families = hasIpv6(net.sysctl) ? DNS_SERVERS : DNS_SERVERS.slice(0, 1);
+  for (const text of families) {
+    ensureAddress(net.rtnl, host.ifindex, `${text}/${text.includes(':') ? '128' : '32'}`);
+  }
+  return families;
+}
+
+/** Take the addresses of DNS_SERVERS away again. */
+export function removeDnsServers(net: Netns, { host }: Trunk): void {
+  for (const { address, prefixLen } of listAddresses(net.rtnl, host.ifindex)) {
+    if (DNS_SERVERS.some((text) => canonicalText(text) === canonicalText(address))) {
+      deleteAddress(net.rtnl, host.ifindex, `${address}/${String(prefixLen)}`);
+    }
   }
 }
 

@@ -112,16 +112,6 @@ export function resolveUplink(net: Netns, spec: UplinkSpec): Uplink {
   return { name, ifindex, mac, mtu, up, driver, mode: uplinkMode(spec.mode, driver), addresses };
 }
 
-/** Names of the interfaces that default routes leave by: the uplinks when none are configured. */
-export function defaultUplinks(net: Netns): string[] {
-  const indices = new Set<number>();
-  for (const { dst, ifindex } of listRoutes(net.rtnl)) {
-    if (/^(0\.0\.0\.0|::)\/0$/.test(dst) && ifindex !== undefined) indices.add(ifindex);
-  }
-  const names = [...indices].map((ifindex) => findLink(net.rtnl, ifindex)?.name);
-  return names.filter((name) => name !== undefined);
-}
-
 /** 127.0.0.0/8 and ::1, whatever interface has them. */
 function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';

@@ -4,12 +4,15 @@
  * Pure: no I/O, no clock, no randomness. `apply` says what a change may have touched; whoever
  * compiles looks at the records.
  */
+import type { Namespace, Pod, Service } from 'kubernetes-types/core/v1.js';
 import type { AttachmentRecord } from './attachments.js';
 import type { DeleteEvent, PutEvent } from './events.js';
 import type { IgnoredPart } from './ignored.js';
 import { competes } from './host-ports.js';
 import { byText, namedKey, objectKey } from './keys.js';
 import type { ObjectKey } from './keys.js';
+import { createNamed } from './named.js';
+import type { NameKey, Named } from './named.js';
 import { projectNode } from './nodes.js';
 import type { NodeRecord } from './nodes.js';
 import { projectPod } from './pods.js';
@@ -27,6 +30,8 @@ export type DirtyKey = `service:${ObjectKey}` | `node:${ObjectKey}` | `pod:${Obj
 /** What an event has changed; nothing when the object says the same as before. */
 export interface Change {
   readonly dirty: readonly DirtyKey[];
+  /** What names have to be made anew of. */
+  readonly names: readonly NameKey[];
   /** What cannot be used of the object, unless it was so before. */
   readonly ignored: readonly IgnoredPart[];
 }
@@ -42,7 +47,9 @@ export interface Cluster {
   readonly pods: ReadonlyMap<ObjectKey, PodRecord>;
   /** Of this node, all of them. */
   readonly attachments: ReadonlyMap<ObjectKey, AttachmentRecord>;
-  /** The slices of a service, whether the service is known or not. */
+  /** What names are made from. */
+  readonly named: Named;
+  /** The slices of a service that are for a proxy, whether the service is known or not. */
   slicesOf(service: ObjectKey): Iterable<SliceRecord>;
   /** Everything there is to compile, in a fixed order. */
   allKeys(): DirtyKey[];
@@ -69,6 +76,7 @@ function replace<T extends AnyRecord>(
 /** A change of one object, before it is said which. */
 interface Replaced {
   readonly dirty: readonly DirtyKey[];
+  readonly names: readonly NameKey[];
   readonly ignored: readonly string[];
 }
 
@@ -85,16 +93,24 @@ function createSliceIndex() {
     const siblings = byService.get(slice.service) ?? new Map<ObjectKey, SliceRecord>();
     byService.set(slice.service, siblings.set(slice.key, slice));
   };
+  const of = (service: ObjectKey): Iterable<SliceRecord> => byService.get(service)?.values() ?? [];
+  const ownersOf = (slices: readonly (SliceRecord | undefined)[]): ObjectKey[] => [
+    ...new Set(slices.flatMap((slice) => slice?.service ?? [])),
+  ];
+  const isOurs = (slice: SliceRecord | undefined): boolean => slice?.isForeign === false;
   return {
-    of: (service: ObjectKey): Iterable<SliceRecord> => byService.get(service)?.values() ?? [],
-    /** @returns the services that gained, lost or saw a change of the slice, what is ignored */
+    of,
+    ours: (service: ObjectKey): Iterable<SliceRecord> => [...of(service)].filter(isOurs),
+    /**
+     * @returns the services that gained, lost or saw a change of the slice, those of them for
+     *          which it is or was a proxy's, what is ignored
+     */
     set: (key: ObjectKey, next: SliceRecord | undefined) => {
       const { old, isSame, ignored } = replace(slices, key, next);
-      if (isSame) return { owners: [], ignored };
+      if (isSame) return { owners: [], ours: [], ignored };
       if (old) leave(old);
       if (next) join(next);
-      const owners = [...new Set([old, next].flatMap((slice) => slice?.service ?? []))];
-      return { owners, ignored };
+      return { owners: ownersOf([old, next]), ours: ownersOf([old, next].filter(isOurs)), ignored };
     },
   };
 }
@@ -102,36 +118,48 @@ function createSliceIndex() {
 export function createCluster(nodeName: string): Cluster {
   const services = new Map<ObjectKey, ServiceRecord>();
   const slices = createSliceIndex();
+  const named = createNamed();
   const nodes = new Map<ObjectKey, NodeRecord>();
   const pods = new Map<ObjectKey, PodRecord>();
   const attachments = new Map<ObjectKey, AttachmentRecord>();
   const ownKey = namedKey(undefined, nodeName);
 
-  const setService = (key: ObjectKey, next: ServiceRecord | undefined): Replaced => {
-    const { isSame, ignored } = replace(services, key, next);
-    return { dirty: isSame ? [] : [`service:${key}`], ignored };
+  const setService = (key: ObjectKey, object: Service | undefined): Replaced => {
+    const { isSame, ignored } = replace(services, key, object && projectService(object));
+    const names = named.setService(key, object);
+    return { dirty: isSame ? [] : [`service:${key}`], names, ignored };
   };
 
   const setSlice = (key: ObjectKey, next: SliceRecord | undefined): Replaced => {
-    const { owners, ignored } = slices.set(key, next);
-    const known = owners.filter((owner) => services.has(owner));
-    return { dirty: known.map((owner) => `service:${owner}` as const), ignored };
+    const { owners, ours, ignored } = slices.set(key, next);
+    const known = ours.filter((owner) => services.has(owner));
+    return {
+      dirty: known.map((owner) => `service:${owner}` as const),
+      names: owners.map((owner) => `service:${owner}` as const),
+      ignored,
+    };
   };
 
   const setNode = (key: ObjectKey, next: NodeRecord | undefined): Replaced => {
     const { old, isSame, ignored } = replace(nodes, key, next);
-    if (isSame) return { dirty: [], ignored };
+    if (isSame) return { dirty: [], names: [], ignored };
     const isMoved = key === ownKey && old?.zone !== next?.zone;
     const all = isMoved ? [...services.keys()].map((service) => `service:${service}` as const) : [];
     // What is a pod's range is not outside, and this node's routes say what is.
     const self = sameRecords(old?.podCIDRs, next?.podCIDRs) ? [] : [`node:${ownKey}` as const];
-    return { dirty: [...new Set([`node:${key}` as const, ...self, ...all])], ignored };
+    return { dirty: [...new Set([`node:${key}` as const, ...self, ...all])], names: [], ignored };
   };
 
-  const setPod = (key: ObjectKey, next: PodRecord | undefined): Replaced => {
+  const setPod = (key: ObjectKey, object: Pod | undefined): Replaced => {
+    const next = object && projectPod(object);
     const { old, isSame, ignored } = replace(pods, key, next);
     const isHere = old?.nodeName === nodeName || next?.nodeName === nodeName;
-    return { dirty: isSame || !isHere ? [] : [`pod:${key}`], ignored };
+    const names = named.setPod(key, object);
+    return { dirty: isSame || !isHere ? [] : [`pod:${key}`], names, ignored };
+  };
+
+  const setNamespace = (key: ObjectKey, object: Namespace | undefined): Replaced => {
+    return { dirty: [], names: named.setNamespace(key, object), ignored: [] };
   };
 
   /** Who may get or lose a port of the node with this attachment; and 127.0.0.1 may be one. */
@@ -144,13 +172,15 @@ export function createCluster(nodeName: string): Cluster {
   const put = (event: PutEvent, key: ObjectKey): Replaced => {
     switch (event.kind) {
       case 'Service':
-        return setService(key, projectService(event.object));
+        return setService(key, event.object);
       case 'EndpointSlice':
         return setSlice(key, projectSlice(event.object));
       case 'Node':
         return setNode(key, projectNode(event.object));
       case 'Pod':
-        return setPod(key, projectPod(event.object));
+        return setPod(key, event.object);
+      case 'Namespace':
+        return setNamespace(key, event.object);
     }
   };
 
@@ -164,6 +194,8 @@ export function createCluster(nodeName: string): Cluster {
         return setNode(key, undefined);
       case 'Pod':
         return setPod(key, undefined);
+      case 'Namespace':
+        return setNamespace(key, undefined);
     }
   };
 
@@ -171,8 +203,8 @@ export function createCluster(nodeName: string): Cluster {
     apply: (event) => {
       const { kind } = event;
       const key = event.type === 'put' ? objectKey(event.object.metadata) : event.key;
-      const { dirty, ignored } = event.type === 'put' ? put(event, key) : drop(event);
-      return { dirty, ignored: ignored.map((what) => ({ kind, key, what })) };
+      const { dirty, names, ignored } = event.type === 'put' ? put(event, key) : drop(event);
+      return { dirty, names, ignored: ignored.map((what) => ({ kind, key, what })) };
     },
     setAttachment: (key, record) => {
       const old = attachments.get(key);
@@ -188,7 +220,8 @@ export function createCluster(nodeName: string): Cluster {
     nodes,
     pods,
     attachments,
-    slicesOf: slices.of,
+    named: { ...named, slicesOf: slices.of },
+    slicesOf: slices.ours,
     allKeys: () => {
       const local = [...pods.values()].filter((pod) => pod.nodeName === nodeName);
       return [

@@ -1,7 +1,7 @@
 /**
  * What a source says about the cluster: the only input of the model.
  */
-import type { Node, Pod, Service } from 'kubernetes-types/core/v1.js';
+import type { Namespace, Node, Pod, Service } from 'kubernetes-types/core/v1.js';
 import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js';
 import type { ObjectKey } from './keys.js';
 
@@ -11,11 +11,12 @@ export interface KindMap {
   readonly EndpointSlice: EndpointSlice;
   readonly Node: Node;
   readonly Pod: Pod;
+  readonly Namespace: Namespace;
 }
 
 export type Kind = keyof KindMap;
 
-export const KINDS: readonly Kind[] = ['Service', 'EndpointSlice', 'Node', 'Pod'];
+export const KINDS: readonly Kind[] = ['Service', 'EndpointSlice', 'Node', 'Pod', 'Namespace'];
 
 export type PutEvent = {
   [K in Kind]: { readonly type: 'put'; readonly kind: K; readonly object: KindMap[K] };

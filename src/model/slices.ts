@@ -24,6 +24,8 @@ const WEIGHT_MAX = 100;
 /** An endpoint as a slice tells it; conditions have their defaults. */
 export interface SliceEndpointRecord {
   readonly address: Address;
+  /** Further addresses, for names: traffic goes to the first only, as kube-proxy's does. */
+  readonly moreAddresses: readonly Address[];
   readonly nodeName: string | undefined;
   readonly ready: boolean;
   readonly serving: boolean;
@@ -33,6 +35,12 @@ export interface SliceEndpointRecord {
   readonly nodes: readonly string[];
   /** 0 to 100; 0 = no new flows. */
   readonly weight: number;
+  /** A label below the Service's name, of the endpoint's own choice. */
+  readonly hostname: string | undefined;
+  /** Name of the object behind it: of the pod. */
+  readonly targetName: string | undefined;
+  /** Where it runs: a topology zone. */
+  readonly zone: string | undefined;
 }
 
 export interface SlicePortRecord {
@@ -45,6 +53,8 @@ export interface SliceRecord {
   readonly key: ObjectKey;
   readonly service: ObjectKey;
   readonly family: Family;
+  /** Of a headless Service, or another proxy's: for names only. */
+  readonly isForeign: boolean;
   readonly ports: readonly SlicePortRecord[];
   readonly endpoints: readonly SliceEndpointRecord[];
   readonly ignored: readonly string[];
@@ -89,6 +99,15 @@ function projectWeights({ metadata }: EndpointSlice, ignored: string[]): Map<str
   return weights;
 }
 
+/** Most endpoints have one address. */
+const NO_ADDRESSES: readonly Address[] = [];
+
+function moreAddressesOf({ addresses }: SliceEndpoint, family: Family): readonly Address[] {
+  if (addresses.length < 2) return NO_ADDRESSES;
+  const more = addresses.slice(1).flatMap((text) => canonicalAddress(text) ?? []);
+  return more.filter((address) => address.family === family);
+}
+
 function projectEndpoint(
   endpoint: SliceEndpoint,
   address: Address,
@@ -98,6 +117,7 @@ function projectEndpoint(
   const hints: NewerHints = endpoint.hints ?? {};
   return {
     address,
+    moreAddresses: moreAddressesOf(endpoint, address.family),
     nodeName: endpoint.nodeName,
     ready: ready ?? true,
     serving: serving ?? true,
@@ -105,6 +125,9 @@ function projectEndpoint(
     zones: (hints.forZones ?? []).map((zone) => zone.name),
     nodes: (hints.forNodes ?? []).map((node) => node.name),
     weight,
+    hostname: endpoint.hostname,
+    targetName: endpoint.targetRef?.name,
+    zone: endpoint.zone,
   };
 }
 
@@ -118,11 +141,11 @@ function projectSlicePorts(slice: EndpointSlice, ignored: string[]): SlicePortRe
   });
 }
 
-/** @returns undefined for a slice without a Service, of names, or another proxy's */
+/** @returns undefined for a slice without a Service, or of names */
 export function projectSlice(slice: EndpointSlice): SliceRecord | undefined {
   const owner = slice.metadata?.labels?.[SERVICE_NAME_LABEL];
   const { addressType } = slice;
-  if (owner === undefined || owner === '' || isForeign(slice.metadata)) return undefined;
+  if (owner === undefined || owner === '') return undefined;
   if (addressType !== 'IPv4' && addressType !== 'IPv6') return undefined;
   const family: Family = addressType === 'IPv4' ? 4 : 6;
   const ignored: string[] = [];
@@ -142,6 +165,7 @@ export function projectSlice(slice: EndpointSlice): SliceRecord | undefined {
     key: objectKey(slice.metadata),
     service: namedKey(slice.metadata?.namespace, owner),
     family,
+    isForeign: isForeign(slice.metadata),
     ports: projectSlicePorts(slice, ignored),
     endpoints,
     ignored,
@@ -168,16 +192,10 @@ export function mergeEndpoints(
 ): Endpoint[] {
   const merged = new Map<string, Endpoint>();
   const add = (slice: SliceRecord, own: number): void => {
-    for (const {
-      address,
-      nodeName: place,
-      zones,
-      nodes,
-      weight,
-      ...conditions
-    } of slice.endpoints) {
+    for (const endpoint of slice.endpoints) {
+      const { address, ready, serving, terminating, zones, nodes, weight } = endpoint;
       const key = formatAddressPort(address, own);
-      const state = { ...conditions, local: place === nodeName };
+      const state = { ready, serving, terminating, local: endpoint.nodeName === nodeName };
       const known = merged.get(key);
       if (known && standing(state) <= standing(known)) continue;
       merged.set(key, { key, address, port: own, ...state, zones, nodes, weight });

@@ -5,6 +5,7 @@
  *   GET  /services                              Explanation of src/compile/explain.ts
  *   GET  /trace?from=IP:PORT&to=IP:PORT/PROTO   TraceReport of src/ops/trace.ts; in=IFNAME
  *   GET  /attachments, /ipam, /ipam/check       lists and report of src/ops/ipam.ts
+ *   GET  /dns/...                               src/nameserver/admin.ts
  *   POST /ipam/release?address=IP               what was done; force=true
  */
 import { request } from 'node:http';
@@ -14,8 +15,8 @@ import { parseAddress } from '../addr.js';
 import type { Explanation } from '../compile/explain.js';
 import type { Traced } from '../core/trace.js';
 import { DataplaneError, messageOf } from '../errors.js';
-import { NOT_FOUND, plain } from './http.js';
-import type { Answer, Handler } from './http.js';
+import { NOT_FOUND, json, plain } from '../http-server.js';
+import type { Answer, Handler } from '../http-server.js';
 import type { NodeDesk } from './ipam.js';
 import { buildProbe, parseProbe } from './probe-frame.js';
 import { explainTrace, ingressOf } from './trace.js';
@@ -33,11 +34,8 @@ export interface AdminOptions {
   readonly trace: (ifindex: number, frame: Uint8Array) => Promise<Traced>;
   /** Undefined: the agent does not serve CNI. */
   readonly desk?: NodeDesk | undefined;
-}
-
-function json(value: unknown): Answer {
-  const headers = { 'Content-Type': 'application/json' };
-  return { status: 200, headers, body: JSON.stringify(value) };
+  /** Paths below /dns. Undefined: the agent does not serve DNS. */
+  readonly dns?: Handler | undefined;
 }
 
 async function traceOne(options: AdminOptions, query: URLSearchParams): Promise<TraceReport> {
@@ -71,6 +69,10 @@ async function answer(
   options: AdminOptions,
   [path, query, method]: Parameters<Handler>,
 ): Promise<Answer> {
+  if (path.startsWith('/dns/')) {
+    const dns = options.dns ?? usage('dns: missing in the configuration: the agent serves no DNS');
+    return dns(path, query, method);
+  }
   const desk = (): NodeDesk =>
     options.desk ?? usage('cni: missing in the configuration: the agent gives no addresses');
   switch (path) {
@@ -92,9 +94,14 @@ async function answer(
 }
 
 export function adminHandler(options: AdminOptions): Handler {
+  return answering((...request) => answer(options, request));
+}
+
+/** A handler whose errors are answers: 400 for what was asked wrongly. */
+export function answering(handler: Handler): Handler {
   return async (...request) => {
     try {
-      return await answer(options, request);
+      return await handler(...request);
     } catch (error) {
       const isUsage = error instanceof DataplaneError && error.code === 'ERR_USAGE';
       return plain(isUsage ? 400 : 500, messageOf(error));

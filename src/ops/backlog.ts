@@ -7,8 +7,9 @@
  * Spec  kube-proxy, pkg/proxy: healthcheck.ProxyHealthServer, EndpointsChangeTracker
  */
 import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js';
-import type { SourceEvent } from '../model/events.js';
+import type { DeleteEvent, PutEvent, SourceEvent } from '../model/events.js';
 import { objectKey } from '../model/keys.js';
+import { isForeign } from '../model/services.js';
 
 export const TRIGGER_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time';
 
@@ -156,11 +157,26 @@ export function createBacklog(now: () => number): Backlog {
     }
   };
 
+  /** Objects that are here for names: no proxy has them. */
+  const forNames = new Set<string>();
+  const isForNames = (event: PutEvent | DeleteEvent): boolean => {
+    const { kind } = event;
+    if (kind === 'Namespace') return true;
+    if (kind !== 'Service' && kind !== 'EndpointSlice') return false;
+    if (event.type === 'delete') return forNames.delete(`${kind} ${event.key}`);
+    const id = `${kind} ${objectKey(event.object.metadata)}`;
+    if (isForeign(event.object.metadata)) forNames.add(id);
+    else forNames.delete(id);
+    return forNames.has(id);
+  };
+
   return {
     add: (event) => {
       if (event.type === 'synced') {
         isSynced = true;
         queue(IP_FAMILIES);
+      } else if (isForNames(event)) {
+        return;
       } else if (event.kind === 'Service') {
         addService(event.type === 'put' ? objectKey(event.object.metadata) : event.key);
       } else if (event.kind === 'EndpointSlice') {

@@ -7,8 +7,8 @@
 import type { HealthCheck } from '../compile/local-policy.js';
 import { messageOf } from '../errors.js';
 import type { ObjectKey } from '../model/keys.js';
-import { listen } from './http.js';
-import type { Answer, Listener } from './http.js';
+import { listen } from '../http-server.js';
+import type { Answer, Listener } from '../http-server.js';
 
 /** The reason of the event that kube-proxy records for a Service whose port cannot be bound. */
 export const FAILED_TO_START = 'FailedToStartServiceHealthcheck';

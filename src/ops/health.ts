@@ -10,8 +10,8 @@
 import type { NodeRecord } from '../model/nodes.js';
 import { IP_FAMILIES } from './backlog.js';
 import type { Backlog, IpFamily } from './backlog.js';
-import { NOT_FOUND } from './http.js';
-import type { Answer, Handler } from './http.js';
+import { NOT_FOUND } from '../http-server.js';
+import type { Answer, Handler } from '../http-server.js';
 
 /** Twice kube-proxy's default syncPeriod. */
 export const HEALTH_LIMIT_MS = 60_000;

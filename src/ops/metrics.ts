@@ -11,8 +11,8 @@ import {
   KernelCounter,
   LaneCounter,
 } from '../../assembly/abi.js';
-import { NOT_FOUND, plain } from './http.js';
-import type { Answer, Handler } from './http.js';
+import { NOT_FOUND, plain } from '../http-server.js';
+import type { Answer, Handler } from '../http-server.js';
 import { laneStateOf, members } from './tables.js';
 import type { LaneState } from './tables.js';
 
@@ -67,6 +67,8 @@ const LANE_HELP: Help = {
   ICMP_ERRORS_LIMITED: 'ICMP errors that the rate limit kept from being sent',
   FRAGMENTS_FOLLOWED: 'Fragments forwarded by what the first of their datagram said',
   FRAGMENTS_HELD: 'Fragments that waited for the first of their datagram',
+  DNS_ANSWERED: 'DNS queries answered in the frame they came in',
+  DNS_LEFT: "DNS queries left to the host's server",
   RETIRED_KERNEL_PACKETS: 'Packets the kernel had forwarded for flows that have ended',
   RETIRED_KERNEL_BYTES: 'Bytes the kernel had forwarded for flows that have ended',
   BURSTS: 'Turns of the lane that found frames',

@@ -70,6 +70,7 @@ const DROP_STAGE: Partial<Record<Drop, string>> = {
   [Drop.MARTIAN_SOURCE]: 'classify',
   [Drop.MARTIAN_DESTINATION]: 'classify',
   [Drop.MULTICAST]: 'classify',
+  [Drop.DNS_NOT_A_QUERY]: 'dns',
   [Drop.FRAGMENT_OF_SERVICE]: 'service',
   [Drop.SOURCE_NOT_IN_RANGE]: 'service',
   [Drop.NO_LOCAL_BACKEND]: 'service',

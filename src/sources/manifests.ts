@@ -43,6 +43,9 @@ function kindOf(text: string): Kind | undefined {
   return KINDS.find((kind) => kind === text);
 }
 
+/** Kinds whose objects lie in no namespace. */
+const NO_NAMESPACE = new Set(['Node', 'Namespace']);
+
 /** What to call an object that may lack a name, or be none. */
 function nameOf(value: unknown): string {
   if (!isMapping(value)) return 'object (no kind)';
@@ -50,7 +53,7 @@ function nameOf(value: unknown): string {
   const { name, namespace = 'default' } = isMapping(metadata) ? metadata : {};
   const shownKind = typeof kind === 'string' ? kind : 'object';
   if (typeof name !== 'string' || name === '') return `${shownKind} (no name)`;
-  return `${shownKind} ${namedKey(kind === 'Node' ? '' : String(namespace), name)}`;
+  return `${shownKind} ${namedKey(NO_NAMESPACE.has(shownKind) ? '' : String(namespace), name)}`;
 }
 
 function finding(document: YamlDocument, path: KeyPath, expectation: string): Checked<PutEvent[]> {

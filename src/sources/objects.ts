@@ -72,7 +72,7 @@ const serviceSpec = z.strictObject({
   clusterIP: clusterIP.optional(),
   clusterIPs: z.array(clusterIP).optional(),
   externalIPs: z.array(ip).optional(),
-  externalName: unused,
+  externalName: text.optional(),
   externalTrafficPolicy: policy.optional(),
   healthCheckNodePort: portNumber(0).optional(),
   internalTrafficPolicy: policy.default('Cluster'),
@@ -123,10 +123,10 @@ const endpoint = z.strictObject({
     .optional(),
   deprecatedTopology: unused,
   hints: z.strictObject({ forZones: hint.optional(), forNodes: hint.optional() }).optional(),
-  hostname: unused,
+  hostname: text.optional(),
   nodeName: text.optional(),
-  targetRef: unused,
-  zone: unused,
+  targetRef: z.object({ name: text.optional() }).optional(),
+  zone: text.optional(),
 } satisfies Record<keyof Endpoint, z.ZodType>);
 
 const endpointPort = z.strictObject({
@@ -166,6 +166,7 @@ const node = z.object({
 });
 
 const podMeta = namespacedMeta.extend({
+  deletionTimestamp: text.optional(),
   annotations: z
     .object({
       [NETNS_ANNOTATION]: text
@@ -188,6 +189,8 @@ const pod = z.object({
     .optional(),
 });
 
+const namespace = z.object({ ...head, metadata: clusterMeta });
+
 export interface KindReader {
   /** API group; empty for the core group. */
   readonly group: string;
@@ -201,4 +204,5 @@ export const KIND_READERS: Readonly<Record<Kind, KindReader>> = {
   EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', schema: endpointSlice },
   Node: { group: '', version: 'v1', schema: node },
   Pod: { group: '', version: 'v1', schema: pod },
+  Namespace: { group: '', version: 'v1', schema: namespace },
 };

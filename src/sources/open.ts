@@ -11,6 +11,7 @@ import { createCounters } from './counters.js';
 import type { Counters } from './counters.js';
 import { readKubeconfig } from './kubernetes/kubeconfig.js';
 import { watchKubernetes } from './kubernetes/kubernetes.js';
+import type { NamesScope } from './kubernetes/kubernetes.js';
 
 export const SNAPSHOT_FILE = 'cluster.jsonl';
 
@@ -19,6 +20,8 @@ export interface OpenOptions {
   readonly nodeName: string;
   /** Where the last known objects are kept; undefined keeps none. */
   readonly stateDir: string | undefined;
+  /** Left out: names are not served. */
+  readonly names?: NamesScope | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
   /** Counted into, for whoever shows it. */
@@ -46,6 +49,7 @@ export function openSource(options: OpenOptions): AsyncGenerator<SourceEvent, vo
     connection: connectionOf(source.kubernetes),
     nodeName,
     snapshotFile: stateDir === undefined ? undefined : join(stateDir, SNAPSHOT_FILE),
+    names: options.names,
     log,
     signal,
     counters,

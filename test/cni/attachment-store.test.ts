@@ -42,3 +42,17 @@ test('attachment store: wherever an agent dies, nothing of another boot counts a
     await store.close();
   }
 });
+
+test('attachment store: records without the identity of their namespace, as older agents wrote them, are read', async (t) => {
+  const dir = temporary(t);
+  const { log, lines } = recordingLog();
+  const first = await openAttachmentStore(dir, 'a', log);
+  const newer = { ...RECORD, containerId: 'c2', netnsId: '4:4026531840' };
+  await first.store.put(RECORD);
+  await first.store.put(newer);
+  await first.store.close();
+  const { store } = await openAttachmentStore(dir, 'a', log);
+  t.deepEqual(store.all(), [RECORD, newer]);
+  t.deepEqual(lines, []);
+  await store.close();
+});

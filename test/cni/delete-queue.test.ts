@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
@@ -9,7 +10,7 @@ import type { CniHandler } from '../../src/cni/dispatch.js';
 import { CniError } from '../../src/cni/errors.js';
 import type { CniRequest } from '../../src/cni/request.js';
 import { encodeRequest } from '../../src/cni/wire.js';
-import { ATTACHMENT, conf, execute, recordingLog, temporary } from './plugin.js';
+import { ATTACHMENT, PLUGIN, conf, execute, recordingLog, temporary } from './plugin.js';
 
 /** Every DEL that comes, and a promise of the next. */
 function recorder(handle: CniHandler = () => Promise.resolve(undefined)) {
@@ -136,4 +137,34 @@ test('delete queue: a DEL is done although its configuration is not well', async
   t.is(made.handled[0]?.containerId, 'c1');
   t.is(made.handled[0]?.ignored.length, 8);
   t.deepEqual(readdirSync(folder), []);
+});
+
+test('delete queue: what a plugin was killed over is removed, once nobody can be writing it', async (t) => {
+  const folder = join(temporary(t), 'deletes');
+  mkdirSync(folder);
+  const [stale, fresh] = ['.0123456789abcdef.del.77', '.fedcba9876543210.del.78'];
+  for (const name of [stale, fresh, '.other.del.1']) writeFileSync(join(folder, name), 'half');
+  const longAgo = new Date(Date.now() - 3_600_000);
+  for (const name of [stale, '.other.del.1']) utimesSync(join(folder, name), longAgo, longAgo);
+  await start(t, folder, recorder());
+  t.deepEqual(readdirSync(folder), ['.fedcba9876543210.del.78', '.other.del.1']);
+});
+
+test('delete queue: a process id that comes again does not keep the plugin from queueing', async (t) => {
+  const run = temporary(t);
+  const env = { ...ATTACHMENT, CNI_COMMAND: 'DEL', SLUICE_CNI_SOCKET: join(run, 'cni.sock') };
+  const stdin = JSON.stringify(conf());
+  t.is((await execute({ env, stdin })).exit, 0);
+  const folder = join(run, 'deletes');
+  const [name = ''] = readdirSync(folder);
+  rmSync(join(folder, name));
+  // The shell leaves the part of its own process id, which the plugin then has.
+  const script = `: > ${folder}/.${name}.$$; exec ${PLUGIN}`;
+  const { status, stdout } = spawnSync('sh', ['-c', script], {
+    env,
+    input: stdin,
+    encoding: 'utf8',
+  });
+  t.deepEqual([status, stdout], [0, '']);
+  t.deepEqual(readdirSync(folder), [name]);
 });

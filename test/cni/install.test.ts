@@ -6,6 +6,7 @@ import {
   readdirSync,
   readlinkSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { execFile } from 'node:child_process';
@@ -111,6 +112,24 @@ test('install: a configuration that runtimes would prefer is named', async (t) =
   const { warnings } = await installCni(options, PLUGIN);
   t.is(warnings.length, 2);
   t.regex(warnings.join('\n'), /05-flannel\.conflist comes first[^]*09-x\.json/);
+});
+
+test('install: what an installation was killed over is removed by the next one', async (t) => {
+  const { options, binDir, confDir } = await site(t);
+  await installCni(options, PLUGIN);
+  const longAgo = new Date(Date.now() - 3_600_000);
+  const parts = [
+    join(binDir, '.sluice.77'),
+    join(binDir, '.sluice.sock.77'),
+    join(confDir, '.10-sluice.conflist.77'),
+  ];
+  const others = [join(binDir, '.bridge.77'), join(binDir, '.sluice.old')];
+  const fresh = join(binDir, '.sluice.78');
+  for (const path of [...parts, ...others, fresh]) writeFileSync(path, '');
+  for (const path of [...parts, ...others]) utimesSync(path, longAgo, longAgo);
+  await installCni(options, PLUGIN);
+  t.deepEqual(parts.filter(existsSync), []);
+  t.deepEqual([...others, fresh].filter(existsSync), [...others, fresh]);
 });
 
 test('uninstall: takes away what install made, and only that', async (t) => {

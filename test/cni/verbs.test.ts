@@ -1,4 +1,5 @@
 /** What the verbs do and in which order; links, addresses and records are in memory. */
+import { statSync } from 'node:fs';
 import test from 'ava';
 import { parseAddress } from '../../src/addr.js';
 import { CNI_CODE, CniError, toCniError } from '../../src/cni/errors.js';
@@ -341,4 +342,11 @@ test('verbs: why no address is given is a code of its own', async (t) => {
   const error = await t.throwsAsync(run(requestOf('ADD', 'c1')));
   t.is(toCniError(error).code, CNI_CODE.EXHAUSTED);
   t.deepEqual(left(), []);
+});
+
+test('ADD: the record names the namespace itself, whatever its path leads to later', async (t) => {
+  const rig = verbsRig();
+  await rig.run(requestOf('ADD', 'c1', {}, { CNI_NETNS: '/proc/self/ns/net' }));
+  const { dev, ino } = statSync('/proc/self/ns/net', { bigint: true });
+  t.is(rig.records.get('k8s/c1/eth0')?.netnsId, `${dev}:${ino}`);
 });

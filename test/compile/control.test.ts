@@ -294,3 +294,15 @@ test('control: explain names services, identities, what was ignored and who lost
   );
   t.deepEqual(used, { services: 2, backends: 2, setEntries: 2, maglevEntries: 251, ranges: 0 });
 });
+
+test('control: flows of links that are gone are asked for until the lane has been through a batch', (t) => {
+  const control = started(WEB);
+  const strays = (records: Uint8Array): number =>
+    ops(records).filter((op) => op === 'PUT STRAYS').length;
+  control.forgetStrays();
+  t.is(strays(control.flush()), 1);
+  const again = control.flush();
+  t.is(strays(again), 1, 'the lane has not answered');
+  t.deepEqual(control.acknowledge(again), []);
+  t.is(control.flush().length, 0);
+});

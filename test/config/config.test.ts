@@ -30,6 +30,7 @@ test('config: a file with the required keys only is complete', (t) => {
     resetRemovedEndpoints: false,
     timeouts: { tcpEstablished: 86400, tcpCloseWait: 3600, udp: 30, udpStream: 120 },
     cni: undefined,
+    dns: undefined,
     masquerade: {
       outside: true,
       nonMasqueradeCIDRs: [],
@@ -70,6 +71,10 @@ test('config: a file with the required keys only is complete', (t) => {
       ranges: 16384,
       affinity: 65536,
       fragments: 1024,
+      names: 131072,
+      rrsetBytes: 67108864,
+      cache: 16384,
+      replyBytes: 8388608,
     },
     cpu: undefined,
     metricsBindAddress: { host: '127.0.0.1', port: 10249 },

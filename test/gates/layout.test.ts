@@ -3,6 +3,8 @@ import { testProp } from '@fast-check/ava';
 import test from 'ava';
 import fc from 'fast-check';
 import { DYNAMIC_BASE, FLOW4_SIZE, PAGE_SIZE, REGION_COUNT, RegionId } from '../../assembly/abi.js';
+import { CACHE_ROW_SIZE } from '../../assembly/abi-cache.js';
+import { NAME_ROW_SIZE } from '../../assembly/abi-dns.js';
 import { type CoreExports, coreModule } from '../../src/core/instance.js';
 import {
   type Capacities,
@@ -43,6 +45,10 @@ const capacities = fc.record({
   ranges: count(100_000),
   affinity: count(200_000),
   fragments: count(10_000),
+  names: count(1_000_000),
+  rrsetBytes: count(1 << 28),
+  cache: count(100_000),
+  replyBytes: count(1 << 26),
   frames: count(200_000),
   frameSize: power(11, 16),
 });
@@ -53,6 +59,10 @@ testProp(
   (t, caps) => {
     const pages = layout(caps);
     const rows = [caps.links, caps.frontends, caps.routes, caps.affinity, caps.fragments];
+    const small = [
+      [caps.names, NAME_ROW_SIZE],
+      [caps.cache, CACHE_ROW_SIZE],
+    ] as const;
     if (pages === 0) {
       const least =
         caps.flows4 * 128 +
@@ -64,6 +74,9 @@ testProp(
         caps.setEntries * 4 +
         caps.maglevEntries * 2 +
         caps.frames * (caps.frameSize + 4) +
+        caps.rrsetBytes +
+        caps.replyBytes +
+        small.reduce((sum, [n, size]) => sum + n * 4 * size, 0) +
         rows.reduce((sum, n) => sum + n * 4 * 64, 0);
       t.true(least > LINEAR_MEMORY_MAX - DYNAMIC_BASE - 1e6, 'refused what would have fitted');
       return;
@@ -83,6 +96,8 @@ testProp(
       [RegionId.ROUTES, caps.routes],
       [RegionId.AFFINITY, caps.affinity],
       [RegionId.FRAGMENTS, caps.fragments],
+      [RegionId.NAMES, caps.names],
+      [RegionId.CACHE, caps.cache],
     ] as const) {
       const { capacity } = readRegion(words, id);
       t.true(capacity >= 2 * least && Math.log2(capacity) % 1 === 0, `${capacity} for ${least}`);

@@ -32,7 +32,7 @@ function routesOf(ns: Namespace, uplinks: readonly string[]): string[] {
     const indices = [...names].filter(([, name]) => uplinks.includes(name)).map(([i]) => i);
     const options = { uplinks: new Set(indices), nodeAddresses: [NODE4, NODE6] };
     return listOutsideRoutes(net, options)
-      .map(({ cidr, uplink }) => {
+      .routes.map(({ cidr, uplink }) => {
         return `${formatCidr(cidr)} ${uplink === undefined ? '-' : (names.get(uplink) ?? '?')}`;
       })
       .sort();
@@ -83,6 +83,21 @@ labTest('outside routes: of two to one prefix the one with the least metric coun
   ns.run(['ip', 'route', 'delete', 'default', 'metric', '100']);
   t.false(routesOf(ns, ['eth0']).some((text) => text.startsWith('0.0.0.0/0')));
 });
+
+labTest(
+  'outside routes: more than can be followed leave pods masqueraded, and are told',
+  (t, lab) => {
+    const ns = node(lab);
+    const batch = Array.from({ length: 2500 }, (_, i) => {
+      const [device, via] = i % 50 === 0 ? ['eth1', '198.51.100.9'] : ['eth0', '192.0.2.9'];
+      return `route add 10.${(2 * i) >> 8}.${(2 * i) & 255}.0/24 via ${via} dev ${device}\n`;
+    }).join('');
+    ns.run(['ip', '-batch', '-'], { input: batch });
+    const routes = routesOf(ns, ['eth0']);
+    t.true(routes.includes('0.0.0.0/0 eth0'));
+    t.is(routes.filter((text) => text.endsWith('/24 -')).length, 51, 'what leaves by eth1');
+  },
+);
 
 function taken(ns: Namespace): number[] {
   const net = netnsAt(ns.path);

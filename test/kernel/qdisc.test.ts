@@ -1,13 +1,7 @@
 import test from 'ava';
 import { type Netns, netnsAt } from '../../src/kernel/netns.js';
 import { type Link, findLink } from '../../src/kernel/link.js';
-import {
-  checkRateLimit,
-  limitRate,
-  listQdiscs,
-  shapedLinks,
-  unlimitRate,
-} from '../../src/kernel/qdisc.js';
+import { checkRateLimit, limitRate, listQdiscs, shapedLinks } from '../../src/kernel/qdisc.js';
 import { type Lab, type Namespace, labTest } from '../support/netns.js';
 
 interface Shown {
@@ -71,15 +65,13 @@ labTest(
   (t, lab) => {
     const { ns, net, link, root } = cable(lab);
     t.false(shapedLinks(net.rtnl).has(link.ifindex), 'noqueue');
-    t.false(unlimitRate(net.rtnl, link.ifindex), 'nothing to remove');
     ns.run(['tc', 'qdisc', 'add', 'dev', 'va', 'ingress']);
     t.false(shapedLinks(net.rtnl).has(link.ifindex), 'what comes in is another matter');
     ns.run(['tc', 'qdisc', 'add', 'dev', 'va', 'root', 'handle', '7:', 'htb']);
     t.true(shapedLinks(net.rtnl).has(link.ifindex));
     limitRate(net.rtnl, link, { rate: 10_000_000, burst: 800_000 });
     t.is(root()?.kind, 'tbf', 'gives way');
-    t.true(unlimitRate(net.rtnl, link.ifindex));
-    t.is(root()?.kind, 'noqueue');
+    ns.run(['tc', 'qdisc', 'delete', 'dev', 'va', 'root']);
     t.false(shapedLinks(net.rtnl).has(link.ifindex));
     net.close();
   },

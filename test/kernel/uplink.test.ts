@@ -2,7 +2,6 @@ import test from 'ava';
 import { formatAddress } from '../../src/addr.js';
 import { netnsAt } from '../../src/kernel/netns.js';
 import {
-  defaultUplinks,
   localAddresses,
   resolveUplink,
   setNodeRoutes,
@@ -57,16 +56,6 @@ labTest('uplink: it is resolved to index, MAC, MTU, driver and global addresses'
   t.throws(() => resolveUplink(net, { name: 'slc0123456789a', mode: 'xdp' }), {
     message: /slc0123456789a is the link of a pod/,
   });
-  net.close();
-});
-
-labTest('uplink: without configuration the default routes name it', (t, lab) => {
-  const [node] = twoNodes(lab);
-  const net = netnsAt(node.path);
-  t.deepEqual(defaultUplinks(net), []);
-  node.run(['ip', 'route', 'add', 'default', 'via', '192.0.2.2']);
-  node.run(['ip', '-6', 'route', 'add', 'default', 'via', '2001:db8::2']);
-  t.deepEqual(defaultUplinks(net), ['up0']);
   net.close();
 });
 

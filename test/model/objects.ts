@@ -1,7 +1,7 @@
 /**
  * Kubernetes objects and events for tests, in few words.
  */
-import type { Node, Pod, Service, ServiceSpec } from 'kubernetes-types/core/v1.js';
+import type { Namespace, Node, Pod, Service, ServiceSpec } from 'kubernetes-types/core/v1.js';
 import type { Endpoint, EndpointPort, EndpointSlice } from 'kubernetes-types/discovery/v1.js';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
 import { namedKey } from '../../src/model/keys.js';
@@ -81,11 +81,16 @@ export function pod(
   };
 }
 
+export function namespace(name: string, labels: Record<string, string> = {}): Namespace {
+  return { metadata: { name, labels } };
+}
+
 export function put<K extends Kind>(kind: K, object: KindMap[K]): PutEvent {
   return { type: 'put', kind, object } as PutEvent;
 }
 
 export function drop(kind: Kind, name: string): DeleteEvent {
-  const key = kind === 'Node' ? namedKey(undefined, name) : namedKey('default', name);
+  const hasNone = kind === 'Node' || kind === 'Namespace';
+  const key = hasNone ? namedKey(undefined, name) : namedKey('default', name);
   return { type: 'delete', kind, key };
 }

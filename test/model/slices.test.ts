@@ -1,8 +1,10 @@
 import test from 'ava';
 import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js';
+import { createCluster } from '../../src/model/cluster.js';
+import { namedKey } from '../../src/model/keys.js';
 import { mergeEndpoints, projectSlice } from '../../src/model/slices.js';
 import type { SliceRecord } from '../../src/model/slices.js';
-import { HERE, HTTP, draining, dying, notReady, ready, slice } from './objects.js';
+import { HERE, HTTP, draining, dying, notReady, put, ready, slice, webService } from './objects.js';
 
 const WEB = { portName: 'http', protocol: 'TCP' } as const;
 
@@ -14,12 +16,42 @@ function keys(slices: SliceRecord[], family: 4 | 6 = 4): string[] {
   return mergeEndpoints(slices, WEB, family, HERE).map(({ key }) => key);
 }
 
-test('slices: without the owner label, of names, or of another proxy they are ignored [proxy 90]', (t) => {
+test('slices: without the owner label or of names they are ignored', (t) => {
   const good = slice('s', 'web', [ready('10.0.0.1')]);
   t.is(projectSlice({ ...good, metadata: { namespace: 'default', name: 's' } }), undefined);
   t.is(projectSlice({ ...good, addressType: 'FQDN' }), undefined);
-  const labels = { ...good.metadata?.labels, 'service.kubernetes.io/headless': '' };
-  t.is(projectSlice({ ...good, metadata: { ...good.metadata, labels } }), undefined);
+});
+
+test('slices: of a headless Service or another proxy, they are not for this one [proxy 90]', (t) => {
+  for (const label of [
+    'service.kubernetes.io/headless',
+    'service.kubernetes.io/service-proxy-name',
+  ]) {
+    const cluster = createCluster(HERE);
+    cluster.apply(put('Service', webService('web', '10.96.0.1')));
+    const good = slice('s', 'web', [ready('10.0.0.1')]);
+    const labels = { ...good.metadata?.labels, [label]: '' };
+    const foreign = put('EndpointSlice', { ...good, metadata: { ...good.metadata, labels } });
+    const web = namedKey('default', 'web');
+    const first = cluster.apply(foreign);
+    t.deepEqual([first.dirty, first.names], [[], ['service:default/web']], label);
+    t.deepEqual([...cluster.slicesOf(web)], []);
+    t.is([...cluster.named.slicesOf(web)].length, 1);
+    t.deepEqual(cluster.apply(put('EndpointSlice', good)).dirty, ['service:default/web']);
+    t.deepEqual(cluster.apply(foreign).dirty, ['service:default/web'], 'it is taken back');
+  }
+});
+
+test('slices: what names need of an endpoint is kept, and a change of it is one', (t) => {
+  const cluster = createCluster(HERE);
+  const endpoint = { ...ready('10.0.0.1'), hostname: 'a', zone: 'z', targetRef: { name: 'pod-a' } };
+  cluster.apply(put('EndpointSlice', slice('s', 'web', [endpoint])));
+  const [record] = cluster.named.slicesOf(namedKey('default', 'web'));
+  const { hostname, targetName, zone } = record?.endpoints[0] ?? {};
+  t.deepEqual({ hostname, targetName, zone }, { hostname: 'a', targetName: 'pod-a', zone: 'z' });
+  const renamed = slice('s', 'web', [{ ...endpoint, hostname: 'b' }]);
+  t.deepEqual(cluster.apply(put('EndpointSlice', renamed)).names, ['service:default/web']);
+  t.deepEqual(cluster.apply(put('EndpointSlice', renamed)).names, []);
 });
 
 test('slices: nil conditions are ready, serving, not terminating', (t) => {

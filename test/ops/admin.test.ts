@@ -13,7 +13,7 @@ import { parseConfig } from '../../src/config/config.js';
 import { traceIn } from '../../src/core/trace.js';
 import { DataplaneError } from '../../src/errors.js';
 import { ADMIN_SOCKET, adminHandler, askAgent } from '../../src/ops/admin.js';
-import { listenLocally } from '../../src/ops/http.js';
+import { listenLocally } from '../../src/http-server.js';
 import type { NodeDesk } from '../../src/ops/ipam.js';
 import { formatServices, readServices, selectServices } from '../../src/ops/services.js';
 import type { TraceReport } from '../../src/ops/trace.js';

@@ -2,7 +2,7 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { createBacklog, IP_FAMILIES } from '../../src/ops/backlog.js';
 import { createHealth, formatTime } from '../../src/ops/health.js';
-import { listen } from '../../src/ops/http.js';
+import { listen } from '../../src/http-server.js';
 import { projectNode } from '../../src/model/nodes.js';
 import { HERE, node, put, ready, slice, webService } from '../model/objects.js';
 import { ask } from './request.js';

@@ -18,7 +18,7 @@ import { createSlis, registerBuildInfo, registerSource } from '../../src/ops/age
 import { registerCniMetrics } from '../../src/ops/cni-metrics.js';
 import { createBacklog, IP_FAMILIES, TRIGGER_ANNOTATION } from '../../src/ops/backlog.js';
 import { formatConfigz } from '../../src/ops/configz.js';
-import { listen } from '../../src/ops/http.js';
+import { listen } from '../../src/http-server.js';
 import { createIgnoredReport } from '../../src/ops/ignored.js';
 import { createMetrics, metricsHandler } from '../../src/ops/metrics.js';
 import { registerProxyMetrics } from '../../src/ops/proxy-metrics.js';
@@ -203,6 +203,7 @@ test('metrics: what cannot be used of an object is one warning and one count eac
     [`${name}{kind="EndpointSlice"}`]: 0,
     [`${name}{kind="Node"}`]: 1,
     [`${name}{kind="Pod"}`]: 0,
+    [`${name}{kind="Namespace"}`]: 0,
   });
 });
 

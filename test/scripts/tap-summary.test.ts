@@ -60,9 +60,10 @@ test('summary: cases of each page are counted by the titles of passed tests', (t
       '1. one\n2. two\n3. three — does not apply: no\n4. x',
     ),
     readCases({ tag: 'cni', page: 'docs/b.md' }, '1. one\n2. two'),
+    readCases({ tag: 'dns', page: 'docs/c.md' }, '1. one\n\n- V01. short\n- V02. long'),
   ]);
   for (const line of [
-    'ok 1 - a › b [proxy 1] [cni 1 2]',
+    'ok 1 - a › b [proxy 1] [cni 1 2] [dns V02]',
     'not ok 2 - c [proxy 2 4]',
     'ok 3 - d [cni 2] [needs root] # SKIP',
     '# fail 1',
@@ -75,6 +76,10 @@ test('summary: cases of each page are counted by the titles of passed tests', (t
   );
   t.true(at > 0);
   t.is(report[at + 1], 'docs/b.md: 2 of 2 cases covered, 0 do not apply');
+  t.is(
+    report[at + 2],
+    'docs/c.md: 1 of 3 cases covered, 0 do not apply, without a passed test: 1 V01',
+  );
   t.is(report.at(-1), '1 passed, 1 failed, 1 skipped');
 });
 

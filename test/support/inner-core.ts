@@ -30,6 +30,10 @@ export interface InnerExports extends CoreExports {
   nextRandom(): number;
   flowSettled(original: number, reply: number): number;
   candidatePortBe(start: number, i: number): number;
+  arenaReset(region: number): void;
+  arenaTake(region: number, bytes: number): number;
+  arenaGive(region: number, offset: number): void;
+  podAddress(text: number, length: number, out: number): number;
   tableFind(region: number, words: number, w0: bigint, w1: bigint, w2: bigint): number;
   tablePut(region: number, words: number, w0: bigint, w1: bigint, w2: bigint): number;
   tableDelete(region: number, words: number, w0: bigint, w1: bigint, w2: bigint): number;

@@ -54,7 +54,7 @@ async function oneLineEach(world: World, file: string, write: () => void): Promi
 
 async function expectAllAnswer({ clients, topology }: World): Promise<string> {
   const shell = topology.pods['shell-1'];
-  const answers = await clients.http(shell.ns, SERVICES.web.clusterIPs[0], 80, REQUESTS);
+  const answers = await clients.http(shell.ns, SERVICES.web.name, 80, REQUESTS);
   const { size } = answers.pods;
   expect(size === SERVICES.web.pods.length, `only ${countsOf(answers)} answered`);
   return countsOf(answers);
@@ -97,14 +97,13 @@ export async function programmed({ agents }: World, backends: number): Promise<v
 async function hotChange(world: World, check: Check): Promise<void> {
   const { topology, clients, cluster } = world;
   const { 'shell-1': shell, 'web-2': gone } = topology.pods;
-  const [address] = SERVICES.web.clusterIPs;
   await check('an endpoint that is removed gets no new connection', async () => {
     const pods = SERVICES.web.pods.filter((pod) => pod !== gone.name);
     const began = performance.now();
     writeEndpoints(cluster, { ...SERVICES.web, pods }, topology);
     await programmed(world, pods.length);
     const tookMs = Math.round(performance.now() - began);
-    const answers = await clients.http(shell.ns, address, 80, REQUESTS);
+    const answers = await clients.http(shell.ns, SERVICES.web.name, 80, REQUESTS);
     expect(!answers.pods.has(gone.name), `${gone.name} still answers: ${countsOf(answers)}`);
     return `programmed in ${tookMs} ms: ${countsOf(answers)}`;
   });

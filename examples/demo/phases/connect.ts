@@ -1,9 +1,10 @@
 /** Who reaches whom: pods, nodes, services, the world outside. */
 import { SERVICES } from '../cluster.js';
-import type { Answers } from '../clients.js';
+import type { Answers, Family, Target } from '../clients.js';
 import { expect } from '../checks.js';
 import type { Check } from '../checks.js';
 import type { Namespace } from '../netns.js';
+import { fullName } from '../resolvers.js';
 import type { World } from '../world.js';
 
 const PINGS = 5;
@@ -30,6 +31,8 @@ function expectSource({ saw }: Answers, source: string): string {
   return `the pod saw ${seen}`;
 }
 
+const named = (name: string, family: Family): Target => ({ name, family });
+
 async function pods({ topology, clients }: World, check: Check): Promise<void> {
   const { 'shell-1': shell, 'web-1': near, 'web-3': far } = topology.pods;
   const ping = (from: Namespace, host: string) => async (): Promise<string> => {
@@ -49,16 +52,17 @@ async function pods({ topology, clients }: World, check: Check): Promise<void> {
 async function services({ topology, clients }: World, check: Check): Promise<void> {
   const { 'shell-1': shell, 'shell-2': other } = topology.pods;
   const [web, web6] = SERVICES.web.clusterIPs;
-  const [dns, dns6] = SERVICES.whoami.clusterIPs;
-  const http = (from: Namespace, host: string) => async (): Promise<string> =>
-    expectSpread(await clients.http(from, host, 80, REQUESTS), SERVICES.web.pods.length);
-  const ask = (from: Namespace, host: string) => async (): Promise<string> =>
-    expectSpread(await clients.dns(from, host, QUESTIONS), SERVICES.whoami.pods.length);
-  await check('pod to ClusterIP, TCP: every backend on both nodes', http(shell.ns, web));
-  await check('pod of the other node to ClusterIP, TCP', http(other.ns, web));
-  await check('pod to ClusterIP, UDP: every backend', ask(shell.ns, dns));
-  await check('pod to ClusterIP, IPv6 TCP', http(shell.ns, web6));
-  await check('pod to ClusterIP, IPv6 UDP', ask(shell.ns, dns6));
+  const [dns] = SERVICES.whoami.clusterIPs;
+  const http = (from: Namespace, to: Target) => async (): Promise<string> =>
+    expectSpread(await clients.http(from, to, 80, REQUESTS), SERVICES.web.pods.length);
+  const ask = (from: Namespace, to: Target) => async (): Promise<string> =>
+    expectSpread(await clients.dns(from, to, QUESTIONS), SERVICES.whoami.pods.length);
+  await check('pod to web, TCP: every backend on both nodes', http(shell.ns, named('web', 4)));
+  await check('pod of the other node to web.default, TCP', http(other.ns, named('web.default', 4)));
+  await check('pod to whoami, UDP: every backend', ask(shell.ns, named('whoami', 4)));
+  const whole = fullName('web');
+  await check(`pod to ${whole}, IPv6 TCP`, http(shell.ns, named(whole, 6)));
+  await check('pod to whoami.default.svc, IPv6 UDP', ask(shell.ns, named('whoami.default.svc', 6)));
   await check('node to ClusterIP, TCP', http(topology.nodes.alpha.ns, web));
   await check('node to ClusterIP, UDP', ask(topology.nodes.beta.ns, dns));
   await check('node to ClusterIP, IPv6 TCP', http(topology.nodes.alpha.ns, web6));

@@ -11,7 +11,9 @@ import type { Running } from '../netns.js';
 import { payloadDigest } from '../payload.js';
 import { isWhole } from '../world.js';
 import type { World } from '../world.js';
+import { dig, fullName } from '../resolvers.js';
 import { countsOf } from './connect.js';
+import { toldBy } from './names.js';
 import { busiestFlow, packetsOf } from './split.js';
 
 const TRANSFER_BYTES = 80 * 1024 * 1024;
@@ -19,6 +21,8 @@ const TRANSFER_RATE = '10M';
 /** The transfer has got going. */
 const STARTED_BYTES = 4 * 1024 * 1024;
 const DEAD_MS = 1000;
+/** dig(1): no server has answered. */
+const DIG_NO_ANSWER = 9;
 
 interface Transfer {
   readonly file: string;
@@ -33,7 +37,7 @@ function sizeOf(file: string): number {
 async function beginTransfer({ site, topology, clients }: World): Promise<Transfer> {
   const [address] = SERVICES.bulk.clusterIPs;
   const file = join(site.folder, 'download');
-  const url = `http://${address}/download?bytes=${TRANSFER_BYTES}`;
+  const url = `http://${SERVICES.bulk.name}/download?bytes=${TRANSFER_BYTES}`;
   const { ns } = topology.pods['shell-1'];
   const running = clients.download(ns, url, file, TRANSFER_RATE);
   site.watch(running.pid);
@@ -92,10 +96,20 @@ async function whileDead(world: World, check: Check, transfer: Transfer): Promis
     const two = await clients.http(from.ns, far.ipv4, 8080, 2);
     return `${countsOf(one)}; ${countsOf(two)}`;
   });
+  await check('the dead agent answers no name to its pods; beta goes on for its own', async () => {
+    const { 'shell-1': silent, 'shell-2': served } = topology.pods;
+    const once = ['dig', '+short', '+tries=1', '+time=1', fullName('web')] as const;
+    const { status, stdout } = await silent.ns.runAsync(once);
+    expect(status === DIG_NO_ANSWER, `dig on alpha: exit code ${status}: ${stdout.trim()}`);
+    const answer = await dig(served.ns, '+short', fullName('web'));
+    expect(answer === SERVICES.web.clusterIPs[0], `beta answers ${answer}`);
+    return stdout.trim().split('\n').at(-1) ?? '';
+  });
   return flow;
 }
 
-async function restart({ agents }: World, check: Check, flow: Flow): Promise<void> {
+async function restart(world: World, check: Check, flow: Flow): Promise<void> {
+  const { agents, topology } = world;
   const { alpha } = agents;
   await check('the restarted agent takes the same rows over', async () => {
     alpha.start();
@@ -111,6 +125,15 @@ async function restart({ agents }: World, check: Check, flow: Flow): Promise<voi
     expect(same.ageMs > flow.ageMs, 'the row was made anew');
     expect(same.translatedTo === flow.translatedTo, `it leads to ${same.translatedTo} now`);
     return `${taken} rows adopted, 0 rejected; ${flow.from} still to ${flow.translatedTo}`;
+  });
+  await check('the first query that the new agent is asked is answered, in its frame', async () => {
+    const { answered } = toldBy(alpha);
+    const { ns } = topology.pods['shell-1'];
+    const answer = await dig(ns, '+tries=1', '+short', fullName('web'));
+    expect(answer === SERVICES.web.clusterIPs[0], `it says ${answer || 'nothing'}`);
+    const grown = toldBy(alpha).answered - answered;
+    expect(grown === 1, `DNS_ANSWERED +${grown}, expected +1`);
+    return `${answer}; DNS_ANSWERED +1`;
   });
 }
 
@@ -129,8 +152,8 @@ export async function crashPhase(world: World, check: Check): Promise<void> {
   });
   await check('new connections are decided again', async () => {
     const shell = topology.pods['shell-1'];
-    const tcp = await clients.http(shell.ns, SERVICES.web.clusterIPs[0], 80, 16);
-    const udp = await clients.dns(shell.ns, SERVICES.whoami.clusterIPs[0], 8);
+    const tcp = await clients.http(shell.ns, SERVICES.web.name, 80, 16);
+    const udp = await clients.dns(shell.ns, SERVICES.whoami.name, 8);
     return `TCP ${countsOf(tcp)}; UDP ${countsOf(udp)}`;
   });
 }

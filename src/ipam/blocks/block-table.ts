@@ -76,12 +76,19 @@ export function createBlockTable(options: TableOptions): BlockTable {
   const known = new Map<StoreKey, Known>();
   const queues = new Map<StoreKey, Waiting[]>();
 
+  /** Keys that were forgotten since each listing that is under way was asked for. */
+  const listings = new Set<Set<StoreKey>>();
+
+  const forget = (key: StoreKey): void => {
+    known.delete(key);
+    for (const forgotten of listings) forgotten.add(key);
+  };
   const remember = (key: StoreKey, { value, revision }: Entry): Known => {
     const block = readBlock(value);
     if (typeof block === 'string') throw new IpamError('invalid', `${key}: ${block}`);
     const found = { block, revision, isStale: false };
     if (isOurs(block)) known.set(key, found);
-    else known.delete(key);
+    else forget(key);
     return found;
   };
   /** What is remembered stays: it says what this node has given out. */
@@ -92,7 +99,7 @@ export function createBlockTable(options: TableOptions): BlockTable {
   const read = async (key: StoreKey): Promise<Known | undefined> => {
     const entry = await store.get(key);
     if (entry !== undefined) return remember(key, entry);
-    known.delete(key);
+    forget(key);
     return undefined;
   };
 
@@ -105,7 +112,7 @@ export function createBlockTable(options: TableOptions): BlockTable {
     try {
       if (next === undefined) {
         await store.delete(key, revision);
-        known.delete(key);
+        forget(key);
       } else remember(key, await store.update(key, writeBlock(next), revision));
       return true;
     } catch (cause) {
@@ -169,10 +176,12 @@ export function createBlockTable(options: TableOptions): BlockTable {
     });
 
   /** Remember a listed block, which may be older than what is being written just now. */
-  const notice = ({ key, revision }: Entry, block: Block): void => {
+  const notice = ({ key, revision }: Entry, block: Block, isForgotten: boolean): void => {
     const found = known.get(key);
-    if (found === undefined && isOurs(block)) known.set(key, { block, revision, isStale: true });
-    else if (found !== undefined && found.revision !== revision) distrust(key);
+    // What was given back meanwhile would be held again.
+    if (found === undefined && !isForgotten && isOurs(block)) {
+      known.set(key, { block, revision, isStale: true });
+    } else if (found !== undefined && found.revision !== revision) distrust(key);
   };
 
   return {
@@ -189,9 +198,16 @@ export function createBlockTable(options: TableOptions): BlockTable {
       }
     },
     readAll: async () => {
-      const entries = await store.list('blocks').catch((cause: unknown) => {
+      const forgotten = new Set<StoreKey>();
+      listings.add(forgotten);
+      let entries: readonly Entry[];
+      try {
+        entries = await store.list('blocks');
+      } catch (cause) {
         throw ipamErrorOf(cause);
-      });
+      } finally {
+        listings.delete(forgotten);
+      }
       const listed = new Set(entries.map(({ key }) => key));
       for (const key of known.keys()) if (!listed.has(key)) distrust(key);
       return entries.flatMap((entry) => {
@@ -200,7 +216,7 @@ export function createBlockTable(options: TableOptions): BlockTable {
           onBroken(`${entry.key}: ${block}`);
           return [];
         }
-        notice(entry, block);
+        notice(entry, block, forgotten.has(entry.key));
         return [block];
       });
     },

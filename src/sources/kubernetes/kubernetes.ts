@@ -1,6 +1,6 @@
 /**
  * A Kubernetes API server as a source of events: Services and EndpointSlices that are for a proxy,
- * all Nodes, and the Pods of this node.
+ * all Nodes, and the Pods of this node; for names, all Services and slices, and namespaces.
  */
 import type { Log } from '../../log.js';
 import { KINDS } from '../../model/events.js';
@@ -23,12 +23,19 @@ export interface KubernetesOptions {
   readonly nodeName: string;
   /** Where the last known objects are kept; undefined keeps none. */
   readonly snapshotFile: string | undefined;
+  readonly names?: NamesScope | undefined;
   readonly log: Log;
   /** Ends the iteration. */
   readonly signal: AbortSignal;
   readonly times?: Partial<Times & SnapshotTimes>;
   /** Counted into, for whoever shows it. */
   readonly counters?: Counters;
+}
+
+/** Names are served: what that takes besides what a proxy needs. */
+export interface NamesScope {
+  /** Of every node: names of pods are served as far as there are such pods. */
+  readonly allPods: boolean;
 }
 
 export interface SnapshotTimes {
@@ -52,17 +59,34 @@ const FOR_PROXY = {
   labelSelector: '!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless',
 };
 
-function collections(nodeName: string) {
-  return {
-    Service: { path: '/api/v1/services', query: FOR_PROXY },
-    EndpointSlice: { path: '/apis/discovery.k8s.io/v1/endpointslices', query: FOR_PROXY },
+interface Collection {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+}
+
+/** Namespaces only for names: without them, an agent need not be allowed to list them. */
+function collections(nodeName: string, names: NamesScope | undefined): Map<Kind, Collection> {
+  const query = names === undefined ? FOR_PROXY : {};
+  const ownPods = { fieldSelector: `spec.nodeName=${nodeName}` };
+  const places: Record<Kind, Collection> = {
+    Service: { path: '/api/v1/services', query },
+    EndpointSlice: { path: '/apis/discovery.k8s.io/v1/endpointslices', query },
     Node: { path: '/api/v1/nodes', query: {} },
-    Pod: { path: '/api/v1/pods', query: { fieldSelector: `spec.nodeName=${nodeName}` } },
-  } satisfies Record<Kind, { path: string; query: Record<string, string> }>;
+    Pod: { path: '/api/v1/pods', query: names?.allPods === true ? {} : ownPods },
+    Namespace: { path: '/api/v1/namespaces', query: {} },
+  };
+  const kinds = KINDS.filter((kind) => kind !== 'Namespace' || names !== undefined);
+  return new Map(kinds.map((kind) => [kind, places[kind]]));
+}
+
+/** What makes a snapshot of one scope useless for another. */
+function scopeText(names: NamesScope | undefined): string | undefined {
+  if (names === undefined) return undefined;
+  return names.allPods ? 'names and all pods' : 'names';
 }
 
 /**
- * Every object as a put, then `synced` once all four kinds are known; after that, changes. Objects
+ * Every object as a put, then `synced` once all kinds are known; after that, changes. Objects
  * from the snapshot count as known; when lists have replaced them all, `synced` comes again.
  *
  * Whatever the server does is retried for ever; bad objects are logged and left out.
@@ -72,7 +96,9 @@ export async function* watchKubernetes(
 ): AsyncGenerator<SourceEvent, void> {
   const { connection, nodeName, snapshotFile, log, counters = createCounters() } = options;
   const times = { ...TIMES, ...options.times };
-  const owner = { nodeName, server: connection.server.href };
+  const { names } = options;
+  const owner = { nodeName, server: connection.server.href, scope: scopeText(names) };
+  const places = collections(nodeName, names);
   const over = new AbortController();
   const signal = AbortSignal.any([options.signal, over.signal]);
   const client = createClient(connection);
@@ -97,7 +123,9 @@ export async function* watchKubernetes(
     queue.push(event);
     writer?.request();
   };
-  for (const kind of KINDS) stores.set(kind, createStore({ kind, log, counters, emit }));
+  for (const kind of places.keys()) {
+    stores.set(kind, createStore({ kind, log, counters, emit }));
+  }
 
   const listed = (): void => {
     if (isLive || !everyStore((store) => store.isListed())) return;
@@ -123,13 +151,13 @@ export async function* watchKubernetes(
     queue.push({ type: 'synced' });
   };
 
-  const places = collections(nodeName);
   const running = [
     serveSnapshot(),
-    ...[...stores].map(([kind, store]) =>
-      runReflector({
+    ...[...stores].map(([kind, store]) => {
+      const place = places.get(kind) ?? { path: '', query: {} };
+      return runReflector({
         client,
-        ...places[kind],
+        ...place,
         store,
         log,
         counters,
@@ -137,8 +165,8 @@ export async function* watchKubernetes(
         signal,
         listed,
         failed,
-      }),
-    ),
+      });
+    }),
   ].map((run) => run.catch(queue.fail));
   try {
     yield* queue.drain(signal);

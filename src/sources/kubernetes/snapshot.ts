@@ -20,6 +20,8 @@ import type { Entry } from './store.js';
 export interface SnapshotOwner {
   readonly nodeName: string;
   readonly server: string;
+  /** What was asked for, if it was more than a proxy needs. */
+  readonly scope?: string | undefined;
 }
 
 export type Objects = ReadonlyMap<Kind, ReadonlyMap<ObjectKey, Entry>>;
@@ -28,8 +30,8 @@ const FORMAT = 'sluice/snapshot/v1';
 /** Lines between two turns of the event loop. */
 const CHUNK_LINES = 500;
 
-function headerOf({ nodeName, server }: SnapshotOwner): string {
-  return JSON.stringify({ format: FORMAT, nodeName, server });
+function headerOf({ nodeName, server, scope }: SnapshotOwner): string {
+  return JSON.stringify({ format: FORMAT, nodeName, server, scope });
 }
 
 function lineOf({ version, event }: Entry): string {

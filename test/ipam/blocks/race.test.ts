@@ -21,10 +21,10 @@ import { createMemoryStore } from '../store/memory.js';
 import { dice, owner, putPools, request } from './managers.js';
 
 /**
- * The same in every run, so that a failure comes again; SEED=N tries another. Rarely one ends with a
- * lease that a node wrote as it died: `collect` frees those, later than this test looks.
+ * The same in every run, so that a failure comes again; SEED=N tries another. In this one a listing
+ * that was asked for before an address was given back is answered afterwards.
  */
-const SEED = Number(process.env['SEED'] ?? 2139847883);
+const SEED = Number(process.env['SEED'] ?? 17);
 const POOLS = {
   v4: { cidr: '10.0.0.0/27', blockSize: 29 },
   v6: { cidr: 'fd00::/122', blockSize: 124 },

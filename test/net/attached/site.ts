@@ -209,6 +209,8 @@ export interface SiteOptions {
   readonly tools?: readonly string[];
   /** Folders of other plugins. */
   readonly path?: readonly string[];
+  /** Beside the agent's configuration, by their names. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Why the test cannot run here; undefined: it can. */
   readonly also?: string | undefined;
 }
@@ -217,7 +219,7 @@ export type SiteBody = (t: ExecutionContext, site: Site) => Promise<void>;
 
 /** A test on a site with an agent that is ready for pods. */
 export function siteTest(title: string, body: SiteBody, options: SiteOptions = {}): void {
-  const { keys = {}, tools = [], path = [], also } = options;
+  const { keys = {}, tools = [], path = [], files = {}, also } = options;
   const declare = needs({
     root: true,
     xdp: true,
@@ -228,6 +230,9 @@ export function siteTest(title: string, body: SiteBody, options: SiteOptions = {
   declare(title, async (t) => {
     const site = openSite(openLab(), keys, path);
     try {
+      for (const [name, text] of Object.entries(files)) {
+        writeFileSync(join(site.folder, name), text);
+      }
       await site.startAgent();
       await body(t, site);
     } finally {

@@ -17,6 +17,7 @@ const PATHS: Record<string, Kind> = {
   '/apis/discovery.k8s.io/v1/endpointslices': 'EndpointSlice',
   '/api/v1/nodes': 'Node',
   '/api/v1/pods': 'Pod',
+  '/api/v1/namespaces': 'Namespace',
 };
 
 const EVENTS = /^\/apis\/events\.k8s\.io\/v1\/namespaces\/[^/]+\/events$/;

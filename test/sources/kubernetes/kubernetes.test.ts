@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Connection } from '../../../src/sources/kubernetes/connection.js';
 import { readKubeconfig } from '../../../src/sources/kubernetes/kubeconfig.js';
 import type { service } from '../../model/objects.js';
-import { HTTP, node, pod, ready, slice, webService } from '../../model/objects.js';
+import { HTTP, namespace, node, pod, ready, slice, webService } from '../../model/objects.js';
 import { needs } from '../../support/skip.js';
 import { startApiServer } from './api-server.js';
 import type { ApiServer } from './api-server.js';
@@ -95,6 +95,33 @@ tlsTest(
     const ours = webService('a', '10.96.0.1');
     server.put('Service', { ...ours, metadata: { ...ours.metadata, labels } });
     await until('the label takes it away', () => !watched.known().includes('Service default/a'));
+  },
+);
+
+tlsTest(
+  'kubernetes: names take namespaces, and Services and slices that no proxy has',
+  async (t) => {
+    const { server, watch } = await world(t);
+    fill(server);
+    server.put('Namespace', namespace('default'));
+    server.put('Pod', pod('p2', ['10.244.2.7'], 'node-b'));
+    const labels = { 'service.kubernetes.io/headless': '' };
+    const headless = slice('h-1', 'h', [ready('10.244.2.9')]);
+    const metadata = { ...headless.metadata, labels: { ...headless.metadata?.labels, ...labels } };
+    server.put('EndpointSlice', { ...headless, metadata });
+    const plain = watch();
+    await until('synced', () => plain.synced() === 1);
+    t.deepEqual(plain.known(), ALL);
+    t.false(server.requests.some((request) => request.includes('/namespaces')));
+    const named = watch({ names: { allPods: false } });
+    await until('synced', () => named.synced() === 1);
+    const more = ['EndpointSlice default/h-1', 'Namespace default'];
+    t.deepEqual(named.known(), [...ALL, ...more].sort());
+    const verified = watch({ names: { allPods: true } });
+    await until('synced', () => verified.synced() === 1);
+    t.deepEqual(verified.known(), [...ALL, ...more, 'Pod default/p2'].sort());
+    server.remove('Namespace', { name: 'default' });
+    await until('it has gone', () => !named.known().includes('Namespace default'));
   },
 );
 

@@ -4,17 +4,17 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { BindAddress } from '../addr.js';
-import { messageOf } from '../errors.js';
-import { bindLocally, startListening } from '../unix-socket.js';
+import type { BindAddress } from './addr.js';
+import { messageOf } from './errors.js';
+import { bindLocally, startListening } from './unix-socket.js';
 
 /** A whole request is in within this time. */
 const REQUEST_MS = 5_000;
 /** A connection without a request is closed after this time. */
 const IDLE_MS = 5_000;
 const CONNECTIONS_MAX = 256;
-/** How often Node looks for requests that take too long. */
-const TIMEOUT_CHECK_MS = 1_000;
+/** How often Node looks for requests that take too long: at an idle server, too. */
+const TIMEOUT_CHECK_MS = 5_000;
 
 export interface Answer {
   readonly status: number;
@@ -40,6 +40,11 @@ export const NOT_FOUND: Answer = plain(404, '404 page not found\n');
 
 export function plain(status: number, body: string): Answer {
   return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body };
+}
+
+export function json(value: unknown): Answer {
+  const headers = { 'Content-Type': 'application/json' };
+  return { status: 200, headers, body: JSON.stringify(value) };
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse, handler: Handler) {

@@ -1,0 +1,142 @@
+/**
+ * The strict parser: a message is one well-formed question, with at most two records in Additional,
+ * or it is refused before anything is looked up. Records are walked only to find OPT; counts allocate
+ * nothing, and no pointer is followed.
+ *
+ * Spec: RFC 1035 4.1; RFC 6891 6.1; RFC 9619 (one question); common mistakes RFC 9267
+ */
+import { DNS_F_AD, DNS_F_CD, DNS_F_DO, DNS_F_RD, DNS_HLEN, DNS_NAME_MAX } from '../abi-dns';
+import {
+  CLASS_IN,
+  DNS_AD,
+  DNS_CD,
+  DNS_OPCODE_MASK,
+  DNS_QR,
+  DNS_RD,
+  Dns,
+  LABEL_LEN_MAX,
+  OPT_DO_BE,
+  OPT_OPTION_HLEN,
+  POINTER_MAX,
+  POINTER_TAG,
+  QUESTION_TAIL,
+  RR_FIXED,
+  RR_RDLENGTH_OFF,
+  RR_TTL_OFF,
+  TYPE_OPT,
+  TYPE_SIG,
+  TYPE_TSIG,
+  u16At,
+} from '../wire/dns';
+import { fold, readLabels } from './fold';
+import { QNAME, Query } from './record';
+
+export enum Parsed {
+  /** The record is filled in. */
+  QUERY = 0,
+  /** Not to be answered. */
+  DROP = 1,
+  /** To be answered with a header alone. */
+  FORMERR = 2,
+  NOTIMP = 3,
+}
+
+/** Records in Additional: an OPT, and one more that is ignored. */
+const ADDITIONAL_MAX: u32 = 2;
+
+/**
+ * Read a message into the query's record, its name folded.
+ *
+ * @param len  bytes of the message; nothing behind them is read
+ */
+export function parseQuery(q: Query, msg: usize, len: u32): Parsed {
+  if (len < <u32>DNS_HLEN) return Parsed.DROP;
+  const head = Dns.at(msg);
+  const high = head.flagsHigh;
+  if (high & DNS_QR) return Parsed.DROP;
+  const low = head.flagsLow;
+  let flags: u32 = high & DNS_RD ? DNS_F_RD : 0;
+  if (high & DNS_OPCODE_MASK) {
+    q.addFlags(flags);
+    return Parsed.NOTIMP;
+  }
+  if (low & DNS_CD) flags |= DNS_F_CD;
+  if (low & DNS_AD) flags |= DNS_F_AD;
+  q.addFlags(flags);
+  const additional = head.arcount;
+  if (!head.isOneQuestion || additional > ADDITIONAL_MAX) return Parsed.FORMERR;
+  const question = msg + DNS_HLEN;
+  const length = readLabels(QNAME, question, len - DNS_HLEN);
+  if (length == 0) return Parsed.FORMERR;
+  let at: u32 = DNS_HLEN + length;
+  if (len - at < QUESTION_TAIL) return Parsed.FORMERR;
+  const type = u16At(msg + at);
+  const qclass = u16At(msg + at + 2);
+  at += QUESTION_TAIL;
+  for (let i: u32 = 0; i < additional; i++) {
+    at = readRecord(q, msg, at, len);
+    if (at == 0) return Parsed.FORMERR;
+  }
+  if (at != len) q.setTrailing();
+  q.setQuestion(type, qclass, DNS_HLEN + length + QUESTION_TAIL);
+  fold(QNAME, question);
+  return Parsed.QUERY;
+}
+
+/** Where an owner ends: labels up to the root or one pointer to something before it. 0 = nowhere. */
+function ownerEnd(msg: usize, from: u32, len: u32): u32 {
+  let at = from;
+  const limit = min<u32>(len, from + DNS_NAME_MAX);
+  // Every turn takes an octet at least.
+  while (at < limit) {
+    const n: u32 = load<u8>(msg + at);
+    if (n == 0) return at + 1;
+    if (n > LABEL_LEN_MAX) {
+      if (n < POINTER_TAG || at + 2 > len) return 0;
+      const target = u16At(msg + at) & POINTER_MAX;
+      return target >= <u32>DNS_HLEN && target < from ? at + 2 : 0;
+    }
+    at += n + 1;
+  }
+  return 0;
+}
+
+/**
+ * Step over a record of Additional; what an OPT says goes into the query's record.
+ *
+ * @returns offset behind it; 0 when it is malformed, a second OPT, or a signature: we check none
+ */
+function readRecord(q: Query, msg: usize, at: u32, len: u32): u32 {
+  const fixed = ownerEnd(msg, at, len);
+  if (fixed == 0 || len - fixed < RR_FIXED) return 0;
+  const rr = msg + fixed;
+  const type = u16At(rr);
+  const rdata = fixed + RR_FIXED;
+  const rdlength = u16At(rr + RR_RDLENGTH_OFF);
+  if (len - rdata < rdlength) return 0;
+  if (type == TYPE_TSIG || type == TYPE_SIG) return 0;
+  if (type == TYPE_OPT) {
+    const isRoot = fixed == at + 1;
+    if (!isRoot || q.hasOpt || !optionsFit(msg + rdata, rdlength)) return 0;
+    // CLASS is the payload size; TTL is the upper bits of RCODE, the version and the flags.
+    q.setEdns(u16At(rr + 2), load<u8>(rr, RR_TTL_OFF + 1));
+    if (load<u32>(rr, RR_TTL_OFF) & OPT_DO_BE) q.addFlags(DNS_F_DO);
+  }
+  return rdata + rdlength;
+}
+
+/** Whether the options of an OPT record end where it does. */
+export function optionsFit(rdata: usize, rdlength: u32): bool {
+  let at: u32 = 0;
+  // Every turn takes an option's header at least.
+  while (at < rdlength) {
+    if (rdlength - at < OPT_OPTION_HLEN) return false;
+    at += OPT_OPTION_HLEN + u16At(rdata + at + 2);
+  }
+  return at == rdlength;
+}
+
+/** Whether the question is of the Internet. */
+export function isInternet(q: Query): bool {
+  return q.qclass == CLASS_IN;
+}

@@ -1,0 +1,33 @@
+/**
+ * Where an HTTP server of a plugin listens, as Go programs write it: `:8080`, `127.0.0.1:9153`,
+ * `[::1]:8080`, `localhost:8080`.
+ */
+import { isIP } from 'node:net';
+import { failAt, shown } from '../corefile/complaint.js';
+import type { Token } from '../corefile/corefile.js';
+
+export interface ListenAddress {
+  /** Empty: every address. */
+  readonly host: string;
+  /** Host order. */
+  readonly port: number;
+}
+
+const HOST_PORT = /^(?:\[([^[\]]*)\]|([^:[\]]*)):(\d{1,5})$/;
+const PORT_MAX = 65_535;
+
+/**
+ * @param token  undefined: every address, and the port that is given
+ * @throws DataplaneError ERR_CONFIG
+ */
+export function readListenAddress(token: Token | undefined, defaultPort: number): ListenAddress {
+  if (token === undefined) return { host: '', port: defaultPort };
+  const [match, bracketed, plain, digits] = HOST_PORT.exec(token.text) ?? [];
+  const host = bracketed ?? plain ?? '';
+  const port = Number(digits);
+  const isHost = bracketed === undefined ? host === '' || !host.includes(' ') : isIP(host) === 6;
+  if (match === undefined || !isHost || port > PORT_MAX) {
+    failAt(token, `${shown(token.text)}: expected an address with a port such as :8080`);
+  }
+  return { host, port };
+}

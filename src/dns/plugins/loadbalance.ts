@@ -1,0 +1,115 @@
+/**
+ * `loadbalance`: addresses and mail exchangers of a reply in another order each time.
+ *
+ * CNAMEs come first, then all other types as they were, then addresses of both families, then MX.
+ * `prefer` puts the addresses of some prefixes in front of the others.
+ *
+ * Spec  CoreDNS, plugin/loadbalance; `weighted` is not here
+ */
+import { CUT_F_SHUFFLE } from '../../../assembly/abi-dns.js';
+import { canonicalCidr, contains, familyOf } from '../../addr.js';
+import type { Address, Cidr } from '../../addr.js';
+import { expectNoBlock, readWord } from '../chain/directives.js';
+import type { Setup } from '../chain/setup.js';
+import { failAt, shown } from '../corefile/complaint.js';
+import type { Directive, Token } from '../corefile/corefile.js';
+import { decodeMessage } from '../message/decode.js';
+import { encodeMessage } from '../message/encode.js';
+import { RECORD_SECTIONS } from '../message/message.js';
+import type { ResourceRecord } from '../message/message.js';
+import { Rcode, RecordType } from '../wire/header.js';
+
+const POLICIES = ['round_robin', 'prefer'] as const;
+const TRANSFERS: ReadonlySet<number> = new Set([RecordType.AXFR, RecordType.IXFR]);
+const ADDR4_SIZE = 4;
+const MAPPED_PREFIX = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+
+/** A shuffled copy (Fisher and Yates). */
+function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+  const copy = [...items];
+  for (let left = copy.length; left > 1; left--) {
+    const at = Math.floor(random() * left);
+    const last = left - 1;
+    [copy[last], copy[at]] = [copy[at] as Item, copy[last] as Item];
+  }
+  return copy;
+}
+
+const isAddress = ({ type }: ResourceRecord): boolean =>
+  type === RecordType.A || type === RecordType.AAAA;
+
+function addressOf({ rdata }: ResourceRecord): Address {
+  const bytes = rdata.length === ADDR4_SIZE ? Uint8Array.of(...MAPPED_PREFIX, ...rdata) : rdata;
+  return { family: familyOf(bytes), bytes };
+}
+
+/** A section in its new order; the records themselves are shared. */
+export function balance(
+  records: readonly ResourceRecord[],
+  random: () => number,
+  preferred: readonly Cidr[] = [],
+): ResourceRecord[] {
+  const cnames = records.filter(({ type }) => type === RecordType.CNAME);
+  const exchangers = records.filter(({ type }) => type === RecordType.MX);
+  const addresses = shuffled(records.filter(isAddress), random);
+  const isPreferred = (record: ResourceRecord): boolean =>
+    preferred.some((prefix) => contains(prefix, addressOf(record)));
+  const moved = new Set([...cnames, ...exchangers, ...addresses]);
+  return [
+    ...cnames,
+    ...records.filter((record) => !moved.has(record)),
+    ...(preferred.length === 0
+      ? addresses
+      : [...addresses.filter(isPreferred), ...addresses.filter((each) => !isPreferred(each))]),
+    ...shuffled(exchangers, random),
+  ];
+}
+
+function balanceMessage(
+  bytes: Uint8Array,
+  random: () => number,
+  preferred: readonly Cidr[],
+): Uint8Array {
+  const message = decodeMessage(bytes);
+  if (message?.rcode !== Rcode.NOERROR) return bytes;
+  const isSingle = RECORD_SECTIONS.every((section) => message[section].length < 2);
+  if (isSingle) return bytes;
+  return encodeMessage({
+    ...message,
+    answer: balance(message.answer, random, preferred),
+    authority: balance(message.authority, random, preferred),
+    additional: balance(message.additional, random, preferred),
+  });
+}
+
+function readPrefix(token: Token): Cidr {
+  const prefix = canonicalCidr(token.text);
+  return prefix ?? failAt(token, `${shown(token.text)}: expected a prefix such as 10.0.0.0/8`);
+}
+
+function readPreferred(directive: Directive): Cidr[] {
+  expectNoBlock(directive);
+  const [policy, ...prefixes] = directive.args;
+  if (policy === undefined) return [];
+  if (readWord(policy, POLICIES) === 'prefer') {
+    if (prefixes.length === 0) failAt(policy, 'loadbalance: prefer: expected prefixes');
+    return prefixes.map(readPrefix);
+  }
+  if (prefixes.length > 0) failAt(policy, 'loadbalance: round_robin takes no arguments');
+  return [];
+}
+
+export const setUpLoadbalance: Setup = (directives, { random }) => {
+  const preferred = directives.flatMap(readPreferred);
+  return {
+    name: 'loadbalance',
+    // The core shuffles; it does not know who is preferred.
+    claims: preferred.length === 0 ? { kind: 'none' } : { kind: 'all' },
+    core: { flags: CUT_F_SHUFFLE },
+    handle: async (query, next) => {
+      const reply = await next(query);
+      if (TRANSFERS.has(query.type)) return reply;
+      return { ...reply, message: balanceMessage(reply.message, random, preferred) };
+    },
+  };
+};

@@ -1,0 +1,227 @@
+/**
+ * `template`: answers made from the question.
+ *
+ *     template CLASS TYPE [ZONES...] {
+ *         match PATTERN...
+ *         answer|additional|authority RECORD...
+ *         rcode NAME
+ *         ederror CODE [TEXT]
+ *         fallthrough [ZONES...]
+ *     }
+ *
+ * Templates are tried in file order. Records are as in a master file, with values in double braces.
+ *
+ * Spec  CoreDNS 1.14.7, plugin/template; RFC 8914 (ederror)
+ */
+import { formatAddress } from '../../../addr.js';
+import { messageOf } from '../../../errors.js';
+import { argumentsOf } from '../../corefile/arguments.js';
+import type { Arguments } from '../../corefile/arguments.js';
+import { failAt } from '../../corefile/complaint.js';
+import type { Directive, Token } from '../../corefile/corefile.js';
+import { needInteger } from '../../corefile/values.js';
+import { readZones } from '../../chain/directives.js';
+import type { Setup, SetupContext } from '../../chain/setup.js';
+import { decodeMessage } from '../../message/decode.js';
+import { parseRecord } from '../../message/master-file.js';
+import type { ResourceRecord } from '../../message/message.js';
+import { formatClass, formatType, parseClass, parseRcode, parseType } from '../../message/types.js';
+import type { Query, Reply, WireName } from '../../plugin.js';
+import { Rcode, RecordClass, RecordType } from '../../wire/header.js';
+import { foldName, formatName } from '../../wire/name.js';
+import { askAgain } from '../ask-again.js';
+import { extendedError, writeOptions } from '../edns-options.js';
+import type { EdnsOption } from '../edns-options.js';
+import { compilePattern } from '../regexp.js';
+import type { Pattern } from '../regexp.js';
+import { changeQuery, replyFailure, replyWith } from '../reply.js';
+import { claimBelow, isInZones, readFallthrough, ROOT, zoneOf } from '../zones.js';
+import { readTemplate } from './go-template.js';
+import type { Template, TemplateValues } from './go-template.js';
+
+/** Of records that say none: what miekg/dns takes. */
+const DEFAULT_TTL_SEC = 3600;
+const EDE_MAX = 0xffff;
+const SECTIONS = ['answer', 'additional', 'authority'] as const;
+type Section = (typeof SECTIONS)[number];
+
+interface Rule {
+  readonly class: number;
+  readonly type: number;
+  readonly zones: readonly WireName[];
+  readonly patterns: Pattern[];
+  readonly records: Record<Section, Template[]>;
+  rcode: number;
+  error: EdnsOption | undefined;
+  fallthrough: readonly WireName[] | undefined;
+}
+
+function readEach<T>(line: Arguments, what: string, read: (source: string) => T): T[] {
+  const tokens: readonly Token[] = line.rest();
+  if (tokens.length === 0) line.fail(`expected ${what}`);
+  return tokens.map((token) => {
+    try {
+      return read(token.text);
+    } catch (error) {
+      return failAt(token, `template ${line.name}: ${messageOf(error)}`);
+    }
+  });
+}
+
+function readLine(line: Arguments, rule: Rule): void {
+  const section = SECTIONS.find((each) => each === line.name);
+  if (section !== undefined) {
+    rule.records[section].push(...readEach(line, 'a record', readTemplate));
+  } else if (line.name === 'match') {
+    rule.patterns.push(...readEach(line, 'a pattern', compilePattern));
+  } else if (line.name === 'rcode') {
+    const expected = 'a response code such as NXDOMAIN';
+    rule.rcode = parseRcode(line.need(expected)) ?? line.fail(`expected ${expected}`);
+  } else if (line.name === 'ederror') {
+    const code = needInteger(line, 'an extended error', { min: 0, max: EDE_MAX });
+    rule.error = extendedError(code, line.next());
+  } else if (line.name === 'fallthrough') {
+    rule.fallthrough = readFallthrough(line);
+  } else if (line.name === 'upstream') {
+    // Of CoreDNS before 1.3; targets are always looked up.
+    line.rest();
+  } else line.unknown();
+  line.end();
+}
+
+function readRule(directive: Directive, blockZones: readonly WireName[]): Rule {
+  const args = argumentsOf(directive);
+  const ofClass = parseClass(args.need('a class')) ?? args.fail('expected a class such as IN');
+  const type = parseType(args.need('a record type')) ?? args.fail('expected a record type');
+  const rule: Rule = {
+    class: ofClass,
+    type,
+    zones: readZones(args.rest(), blockZones),
+    patterns: [],
+    records: { answer: [], additional: [], authority: [] },
+    rcode: Rcode.NOERROR,
+    error: undefined,
+    fallthrough: undefined,
+  };
+  for (const line of args.lines()) readLine(line, rule);
+  args.end();
+  const { answer, authority } = rule.records;
+  if (answer.length + authority.length === 0 && rule.rcode === Rcode.NOERROR) {
+    failAt(directive.name, 'template: expected an answer, an authority or an rcode');
+  }
+  if (rule.patterns.length === 0) rule.patterns.push(compilePattern('.*'));
+  return rule;
+}
+
+/** Groups by number, and by name where they have one. */
+function groupsOf({ groupNames }: Pattern, matched: readonly string[]): Record<string, string> {
+  const groups: [string, string][] = matched.flatMap((text, i) => {
+    const name = groupNames[i] ?? '';
+    const numbered: [string, string] = [String(i), text];
+    return name === '' ? [numbered] : [numbered, [name, text]];
+  });
+  return Object.fromEntries(groups);
+}
+
+function metaOf({ client }: Query, label: string): string {
+  if (label === 'kubernetes/client-namespace') return client.pod?.namespace ?? '';
+  return label === 'kubernetes/client-pod-name' ? (client.pod?.name ?? '') : '';
+}
+
+/** The values of the first pattern that matches. */
+function valuesOf(rule: Rule, query: Query, zone: WireName): TemplateValues | undefined {
+  const name = formatName(foldName(query.name));
+  for (const pattern of rule.patterns) {
+    const matched = pattern.find(name);
+    if (matched === undefined) continue;
+    return {
+      Zone: formatName(zone),
+      Name: name,
+      Class: formatClass(query.class === RecordClass.ANY ? rule.class : query.class),
+      Type: formatType(query.type === RecordType.ANY ? rule.type : query.type),
+      Remote: formatAddress(query.client.address),
+      Match: matched,
+      Group: groupsOf(pattern, matched),
+      Meta: (label) => metaOf(query, label),
+    };
+  }
+  return undefined;
+}
+
+/** ANY stands for every class and type, in a template as in a query. */
+function isAbout(rule: Rule, { class: queryClass, type }: Query): boolean {
+  const isClass = rule.class === queryClass || [rule.class, queryClass].includes(RecordClass.ANY);
+  return isClass && (rule.type === type || [rule.type, type].includes(RecordType.ANY));
+}
+
+function recordsOf(templates: readonly Template[], values: TemplateValues): ResourceRecord[] {
+  const options = { file: 'template', origin: ROOT, ttl: DEFAULT_TTL_SEC };
+  return templates.map((template) => parseRecord(template(values), options));
+}
+
+/** An address is asked for and a CNAME is the answer: the records of its target as well. */
+async function chase(
+  answer: readonly ResourceRecord[],
+  query: Query,
+  ask: SetupContext['ask'],
+): Promise<ResourceRecord[]> {
+  const isAddress = query.type === RecordType.A || query.type === RecordType.AAAA;
+  if (!isAddress) return [...answer];
+  const chased = await Promise.all(
+    answer.map(async (record) => {
+      if (record.type !== RecordType.CNAME) return [record];
+      const reply = await askAgain(ask, changeQuery(query, { name: record.rdata }));
+      return [record, ...(decodeMessage(reply.message)?.answer ?? [])];
+    }),
+  );
+  return chased.flat();
+}
+
+async function answerWith(
+  rule: Rule,
+  query: Query,
+  values: TemplateValues,
+  context: SetupContext,
+): Promise<Reply> {
+  const { records, rcode, error } = rule;
+  const options = writeOptions(error === undefined ? [] : [error]);
+  if (rcode === Rcode.SERVFAIL) return replyWith('template', query, { rcode, options });
+  try {
+    return replyWith('template', query, {
+      rcode,
+      options,
+      isAuthoritative: true,
+      answer: await chase(recordsOf(records.answer, values), query, context.ask),
+      authority: recordsOf(records.authority, values),
+      additional: recordsOf(records.additional, values),
+    });
+  } catch (thrown) {
+    const { server } = context;
+    context.metrics.count('coredns_template_rr_failures_total', { server, zone: values.Zone });
+    return replyFailure('template', query, messageOf(thrown));
+  }
+}
+
+export const setUpTemplate: Setup = (directives, context) => {
+  const rules = directives.map((directive) => readRule(directive, context.zones));
+  return {
+    name: 'template',
+    claims: claimBelow(rules.flatMap(({ zones }) => zones)),
+    handle: async (query, next) => {
+      for (const rule of rules) {
+        const zone = zoneOf(query.name, rule.zones);
+        if (zone === undefined || !isAbout(rule, query)) continue;
+        const values = valuesOf(rule, query, zone);
+        if (values === undefined) {
+          if (isInZones(query.name, rule.fallthrough ?? [])) continue;
+          return replyFailure('template', query, 'no template matches, and none falls through');
+        }
+        const { Class, Type, Zone } = values;
+        const labels = { server: context.server, zone: Zone, class: Class, type: Type };
+        context.metrics.count('coredns_template_matches_total', labels);
+        return answerWith(rule, query, values, context);
+      }
+      return next(query);
+    },
+  };
+};

@@ -1,0 +1,179 @@
+/**
+ * A thread of the DNS server: a core with the names, the sockets, and the chain for what the core does
+ * not answer.
+ */
+import { networkInterfaces } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { formatAddress } from '../../addr.js';
+import { DataplaneError, messageOf } from '../../errors.js';
+import { createLog } from '../../log.js';
+import type { LogLevel } from '../../log.js';
+import { monotonicMs } from '../../native.js';
+import { createProgram } from '../chain/program.js';
+import { readQueryLog } from '../../core/query-log.js';
+import type { Client } from '../plugin.js';
+import type { Answerer } from './answerer.js';
+import { cacheFamilies } from './cache-series.js';
+import { openDnsCore } from './dns-core.js';
+import { countedZones, createDnsSeries } from './dns-series.js';
+import type { CountedZone } from './dns-series.js';
+import { explain } from './explain.js';
+import { createHostLog } from './host-log.js';
+import { listenAll } from './listen.js';
+import type { Listening } from './listen.js';
+import type { Bound, DefaultBind, FromThread } from './messages.js';
+import type { PodsByAddress, ThreadSpec, ToThread } from './messages.js';
+import { createServerMetrics } from './metrics.js';
+import { createPending } from './pending.js';
+import { refusal } from './refusal.js';
+
+function codeOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
+}
+
+const DNS_PORT = 53;
+
+function main(): void {
+  const parent = parentPort;
+  if (!parent) throw new DataplaneError('ERR_USAGE', 'the DNS server runs in a worker thread');
+  const spec = workerData as ThreadSpec;
+  const say = (message: FromThread, transfer: ArrayBuffer[] = []): void => {
+    parent.postMessage(message, transfer);
+  };
+  const log = createLog(spec.logLevel as LogLevel).child({ component: 'dns' });
+  const core = openDnsCore(spec.capacities, spec.sampleEvery);
+  const hostLog = createHostLog(spec.sampleEvery, Math.random, monotonicMs);
+  const metrics = createServerMetrics();
+  let pods: PodsByAddress = new Map();
+  let zones: readonly (CountedZone | undefined)[] = [];
+  const series = createDnsSeries(core.counters, () => zones);
+  // Plugins may speak before all are there; nobody has asked for the cuts yet.
+  let claimsChanged = (): void => undefined;
+  const program = createProgram(
+    spec.corefile,
+    {
+      log,
+      metrics,
+      folder: spec.folder,
+      random: Math.random,
+      nowMs: monotonicMs,
+      resolvConf: spec.resolvConf,
+      zoneCore: core,
+      wireCache: core.wireCache,
+      fail: (message) => {
+        say({ type: 'failed', message, code: 'ERR_CONFIG' });
+      },
+      claimsChanged: () => {
+        claimsChanged();
+      },
+      replied: (reply) => {
+        series.replied(reply);
+        hostLog.note(reply);
+      },
+    },
+    networkInterfaces(),
+  );
+  claimsChanged = () => {
+    say({ type: 'cuts', cuts: program.cuts() });
+  };
+  const { answer, counters, listeners, settings } = program;
+  zones = countedZones(counters);
+  const withPod = (client: Client): Client => {
+    const pod = pods.get(formatAddress(client.address));
+    return pod ? { ...client, pod } : client;
+  };
+  const pending = createPending(
+    (listener, message, client) => answer(listener, message, withPod(client)),
+    (message) => {
+      metrics.count('sluice_dns_refused_pending_total');
+      return refusal(message);
+    },
+  );
+  const main53 = listeners.find(({ scheme, port }) => scheme === 'dns' && port === DNS_PORT);
+  const listener = (main53 ?? listeners[0])?.id ?? 0;
+  const answerer: Answerer = {
+    ...core,
+    answered: () => {
+      for (const { cache, query } of core.wireCache.takeDue()) program.refresh(cache, query);
+    },
+  };
+  let listening: Listening | undefined;
+
+  const listenNow = async (bind: DefaultBind): Promise<void> => {
+    const { isShared, isFirst } = spec;
+    try {
+      const options = { bind, isShared, hasStreams: isFirst };
+      listening = await listenAll(listeners, answerer, pending.ask, options);
+      say({ type: 'listening', bound: listening.bound });
+    } catch (error) {
+      say({ type: 'deaf', message: messageOf(error), code: codeOf(error) });
+    }
+  };
+  const stop = async (graceMs: number, successors: readonly Bound[]): Promise<void> => {
+    const done = Promise.all([listening?.stop(successors), pending.empty()]);
+    await Promise.race([done, delay(graceMs, undefined, { ref: false })]);
+    listening?.close();
+    await program.close();
+    say({ type: 'stopped' });
+    parent.close();
+  };
+  const hear: { [K in ToThread['type']]: (message: Extract<ToThread, { type: K }>) => void } = {
+    names: ({ id, records }) => {
+      core.applyNames(records);
+      say({ type: 'applied', id, records }, [records.buffer as ArrayBuffer]);
+    },
+    pods: (message) => {
+      pods = message.pods;
+    },
+    scrape: ({ id }) => {
+      const families = [
+        ...metrics.families(),
+        ...series.families(),
+        ...cacheFamilies(program.caches, core.wireCache.counts),
+      ];
+      say({ type: 'scraped', id, metrics: families, notReady: program.notReady() });
+    },
+    explain: ({ id, message, client }) => {
+      void explain(core, program, { listener, message, client: withPod(client) }).then(
+        (explained) => {
+          say({ type: 'explained', id, explained });
+        },
+      );
+    },
+    queries: ({ id, part, since }) => {
+      const page = part === 'core' ? readQueryLog(core, since) : hostLog.page(since);
+      say({ type: 'queried', id, page });
+    },
+    listen: ({ bind }) => {
+      void listenNow(bind);
+    },
+    stop: ({ graceMs, successors }) => {
+      void stop(graceMs, successors);
+    },
+  };
+  parent.on('message', (message: ToThread) => {
+    (hear[message.type] as (message: ToThread) => void)(message);
+  });
+  say({
+    type: 'ready',
+    ready: {
+      listener,
+      zones: program.zones,
+      cuts: program.cuts(),
+      counters,
+      settings,
+    },
+  });
+}
+
+try {
+  main();
+} catch (thrown) {
+  parentPort?.postMessage({
+    type: 'failed',
+    message: messageOf(thrown),
+    code: codeOf(thrown),
+  } satisfies FromThread);
+  parentPort?.close();
+}

@@ -1,0 +1,172 @@
+/** The sockets of a program's listeners. */
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import type { TlsOptions } from 'node:tls';
+import { formatAddress, parseAddress } from '../../addr.js';
+import { DataplaneError, messageOf } from '../../errors.js';
+import type { ProgramListener } from '../chain/program.js';
+import type { Answerer, AskHost } from './answerer.js';
+import type { Bound, DefaultBind } from './messages.js';
+import { listenStream } from './stream.js';
+import type { StreamListener } from './stream.js';
+import { listenUdp } from './udp.js';
+import type { UdpListener } from './udp.js';
+
+export interface Listening {
+  readonly bound: readonly Bound[];
+  /** Replies that the kernel did not take. */
+  unsent(): number;
+  /**
+   * Take no more queries; settles when connections are done.
+   *
+   * @param successors  sockets that replies may leave by
+   */
+  stop(successors: readonly Bound[]): Promise<void>;
+  close(): void;
+}
+
+export interface ListenOptions {
+  readonly bind: DefaultBind;
+  readonly isShared: boolean;
+  /** TCP and TLS as well. */
+  readonly hasStreams: boolean;
+}
+
+const ANY_HOSTS = ['0.0.0.0', '::'];
+
+/** `tls CERT KEY [CA]` of the listener's blocks. @throws DataplaneError ERR_CONFIG */
+function tlsOf({ tls, port }: ProgramListener): TlsOptions {
+  if (tls === undefined) {
+    const what = `tls://:${port}: expected a directive tls with certificate and key in its server block`;
+    throw new DataplaneError('ERR_CONFIG', what);
+  }
+  const read = (file: string): Buffer => {
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      throw new DataplaneError('ERR_CONFIG', `tls: ${messageOf(error)}`, { cause: error });
+    }
+  };
+  const { cert, key, ca } = tls;
+  return {
+    cert: read(cert),
+    key: read(key),
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca: read(ca), requestCert: true }),
+  };
+}
+
+/** Of the zone of a link-local address (RFC 4007 11): the name of an interface, or its index. */
+function ifindexOf(zone: string | undefined): number {
+  if (zone === undefined) return 0;
+  const own = networkInterfaces()[zone] ?? [];
+  return own.find(({ scopeid }) => scopeid !== undefined && scopeid > 0)?.scopeid ?? Number(zone);
+}
+
+/** A family that the host does not have is no failure of who listens everywhere. */
+function isMissingFamily(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
+}
+
+/** Who is at the same address. */
+function successorOf(
+  bound: readonly Bound[],
+  successors: readonly Bound[],
+  fd: number,
+): number | undefined {
+  const own = bound.find((each) => each.fd === fd);
+  return successors.find(
+    ({ host, port, transport }) => transport === 'udp' && host === own?.host && port === own.port,
+  )?.fd;
+}
+
+/**
+ * Open all sockets.
+ *
+ * @throws DataplaneError ERR_CONFIG, or the system's error; what was opened before is closed
+ */
+export async function listenAll(
+  listeners: readonly ProgramListener[],
+  core: Answerer,
+  ask: AskHost,
+  options: ListenOptions,
+): Promise<Listening> {
+  const bound: Bound[] = [];
+  const udps: UdpListener[] = [];
+  const streams: StreamListener[] = [];
+  const close = (): void => {
+    for (const each of [...udps, ...streams]) each.close();
+  };
+
+  const openOne = async (listener: ProgramListener, host: string, port: number): Promise<void> => {
+    const { scheme, id, timeouts } = listener;
+    const [text = '', zone] = host.split('%');
+    const address = parseAddress(text);
+    const at = { listener: id, address, isShared: options.isShared, ifindex: ifindexOf(zone) };
+    const suffix = zone === undefined ? '' : `%${zone}`;
+    const where = { scheme, host: formatAddress(address) + suffix, namedPort: listener.port };
+    let chosen = port;
+    if (scheme === 'dns') {
+      const udp = listenUdp({ ...at, port }, core, ask);
+      udps.push(udp);
+      chosen = udp.port;
+      bound.push({ ...where, port: chosen, transport: 'udp', fd: udp.fd });
+    }
+    if (!options.hasStreams) return;
+    const transport = scheme === 'dns' ? 'tcp' : 'tls';
+    const tls = transport === 'tls' ? { tls: tlsOf(listener) } : {};
+    const spec = { ...at, port: chosen, timeouts, ...tls };
+    const stream = await listenStream(spec, core, ask);
+    streams.push(stream);
+    bound.push({ ...where, port: stream.port, transport, fd: undefined });
+  };
+
+  const openHosts = async (
+    listener: ProgramListener,
+    wanted: readonly string[],
+    namedPort: number,
+  ): Promise<void> => {
+    let port = namedPort;
+    for (const host of wanted.length > 0 ? wanted : ANY_HOSTS) {
+      try {
+        await openOne(listener, host, port);
+        // What the kernel has chosen for one address is the port of all.
+        port = bound.at(-1)?.port ?? port;
+      } catch (error) {
+        const isSpare = wanted.length === 0 && host === '::' && isMissingFamily(error);
+        if (!isSpare) throw error;
+      }
+    }
+  };
+
+  const openAll = async (): Promise<void> => {
+    for (const listener of listeners) {
+      const { scheme, hosts, port } = listener;
+      if (scheme !== 'dns' && scheme !== 'tls') {
+        const what = `${scheme}://:${port}: expected dns:// or tls://, others are not served`;
+        throw new DataplaneError('ERR_CONFIG', what);
+      }
+      const { bind } = options;
+      await openHosts(listener, hosts.length > 0 ? hosts : bind.hosts, bind.ports[port] ?? port);
+    }
+  };
+
+  try {
+    await openAll();
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    bound,
+    unsent: () => udps.reduce((sum, udp) => sum + udp.unsent(), 0),
+    stop: async (successors) => {
+      for (const udp of udps) {
+        udp.stop(successorOf(bound, successors, udp.fd));
+      }
+      await Promise.all(streams.map((stream) => stream.stop()));
+    },
+    close,
+  };
+}

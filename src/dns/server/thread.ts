@@ -1,0 +1,177 @@
+/** The starting thread's end of a DNS thread. */
+import { Worker } from 'node:worker_threads';
+import { deferred } from '../../deferred.js';
+import { DataplaneError } from '../../errors.js';
+import type { ErrorCode } from '../../errors.js';
+import type { Cut } from '../chain/cuts.js';
+import type { QueryPage } from '../../core/query-log.js';
+import type { Client } from '../plugin.js';
+import type { Explained } from './explain.js';
+import type { Bound, DefaultBind, FromThread, LogPart, PodsByAddress } from './messages.js';
+import type { ThreadReady, ThreadSpec, ToThread } from './messages.js';
+import type { Family } from './series.js';
+
+export interface Scraped {
+  readonly metrics: readonly Family[];
+  readonly notReady: readonly string[];
+}
+
+export interface DnsThread {
+  readonly ready: ThreadReady;
+  /** As claims are now. */
+  cuts(): readonly Cut[];
+  /**
+   * Open its sockets.
+   *
+   * @throws DataplaneError ERR_CONFIG, or the system's error; it has none then
+   */
+  listen(bind: DefaultBind): Promise<readonly Bound[]>;
+  /** Its sockets. */
+  bound(): readonly Bound[];
+  /** Settles when it is over: after `stop`, or rejected with what it died of. */
+  readonly ended: Promise<void>;
+  applyNames(records: Uint8Array): Promise<Uint8Array>;
+  setPods(pods: PodsByAddress): void;
+  scrape(): Promise<Scraped>;
+  /** What would be answered to a query. @returns undefined when the thread has ended */
+  explain(message: Uint8Array, client: Client): Promise<Explained | undefined>;
+  /** A sample of its queries. @param since  `written` of the page before */
+  queries(part: LogPart, since: number | undefined): Promise<QueryPage>;
+  /** @param successors  sockets at the same addresses, for late replies */
+  stop(graceMs: number, successors?: readonly Bound[]): Promise<void>;
+}
+
+/** Errors of sockets keep their code: callers tell EADDRINUSE from a wrong Corefile. */
+function errorOf(message: string, code: string | undefined): Error {
+  if (code?.startsWith('ERR_') === true) return new DataplaneError(code as ErrorCode, message);
+  return Object.assign(new Error(message), { code });
+}
+
+/**
+ * Start a thread, and wait until it is set up.
+ *
+ * @param cutsChanged  called when claims have changed
+ * @throws DataplaneError ERR_CONFIG; Error with a code of the system
+ */
+export async function startDnsThread(
+  spec: ThreadSpec,
+  cutsChanged: () => void,
+): Promise<DnsThread> {
+  const worker = new Worker(new URL('./dns-worker.js', import.meta.url), { workerData: spec });
+  const applying = new Map<number, (records: Uint8Array) => void>();
+  const scraping = new Map<number, (scraped: Scraped) => void>();
+  const explaining = new Map<number, (explained: Explained) => void>();
+  const reading = new Map<number, (page: QueryPage) => void>();
+  const begun = deferred<ThreadReady>();
+  const over = deferred<undefined>();
+  over.promise.catch(() => undefined);
+  let nextId = 1;
+  let cuts: readonly Cut[] = [];
+  let bound: readonly Bound[] = [];
+  let opening = deferred<readonly Bound[]>();
+
+  const fail = (error: Error): void => {
+    begun.reject(error);
+    over.reject(error);
+  };
+  const hear: { [K in FromThread['type']]: (message: Extract<FromThread, { type: K }>) => void } = {
+    ready: ({ ready }) => {
+      cuts = ready.cuts;
+      begun.resolve(ready);
+    },
+    cuts: (message) => {
+      cuts = message.cuts;
+      cutsChanged();
+    },
+    listening: (message) => {
+      bound = message.bound;
+      opening.resolve(bound);
+    },
+    deaf: ({ message, code }) => {
+      opening.reject(errorOf(message, code));
+    },
+    applied: ({ id, records }) => {
+      applying.get(id)?.(records);
+      applying.delete(id);
+    },
+    scraped: ({ id, ...scraped }) => {
+      scraping.get(id)?.(scraped);
+      scraping.delete(id);
+    },
+    explained: ({ id, explained }) => {
+      explaining.get(id)?.(explained);
+      explaining.delete(id);
+    },
+    queried: ({ id, page }) => {
+      reading.get(id)?.(page);
+      reading.delete(id);
+    },
+    stopped: () => {
+      over.resolve(undefined);
+    },
+    failed: ({ message, code }) => {
+      fail(errorOf(message, code));
+    },
+  };
+  worker.on('message', (message: FromThread) => {
+    (hear[message.type] as (message: FromThread) => void)(message);
+  });
+  worker.on('error', (error: Error) => {
+    fail(error);
+  });
+  worker.on('exit', () => {
+    fail(new DataplaneError('ERR_STATE', 'the DNS thread ended'));
+  });
+  const say = (message: ToThread, transfer: ArrayBuffer[] = []): void => {
+    worker.postMessage(message, transfer);
+  };
+  const ready = await begun.promise;
+  return {
+    ready,
+    ended: over.promise,
+    cuts: () => cuts,
+    bound: () => bound,
+    listen: (bind) => {
+      opening = deferred();
+      say({ type: 'listen', bind });
+      return Promise.race([opening.promise, over.promise.then(() => bound)]);
+    },
+    applyNames: (records) => {
+      const id = nextId++;
+      const answer = new Promise<Uint8Array>((resolve) => applying.set(id, resolve));
+      say({ type: 'names', id, records }, [records.buffer as ArrayBuffer]);
+      return Promise.race([answer, over.promise.then(() => records)]);
+    },
+    setPods: (pods) => {
+      say({ type: 'pods', pods });
+    },
+    scrape: () => {
+      const id = nextId++;
+      const answer = new Promise<Scraped>((resolve) => scraping.set(id, resolve));
+      say({ type: 'scrape', id });
+      const none = { metrics: [], notReady: ['the thread has ended'] };
+      return Promise.race([answer, over.promise.then(() => none)]);
+    },
+    explain: (message, client) => {
+      const id = nextId++;
+      const answer = new Promise<Explained>((resolve) => explaining.set(id, resolve));
+      say({ type: 'explain', id, message, client });
+      return Promise.race([answer, over.promise.then(() => undefined)]);
+    },
+    queries: (part, since) => {
+      const id = nextId++;
+      const answer = new Promise<QueryPage>((resolve) => reading.set(id, resolve));
+      say({ type: 'queries', id, part, since });
+      const none = { every: 0, written: since ?? 0, lost: 0, queries: [] };
+      return Promise.race([answer, over.promise.then(() => none)]);
+    },
+    stop: async (graceMs, successors = []) => {
+      say({ type: 'stop', graceMs, successors });
+      try {
+        await over.promise;
+      } finally {
+        await worker.terminate();
+      }
+    },
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * `sluice dns`: the DNS server by itself. Composition root of the server, the source of objects its
+ * names come from, and its HTTP endpoints.
+ */
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DNS_CAPACITIES } from '../dns/server/dns-core.js';
+import type { DefaultBind } from '../dns/server/messages.js';
+import { messageOf } from '../errors.js';
+import type { Log, LogLevel } from '../log.js';
+import { createCluster } from '../model/cluster.js';
+import { listenLocally } from '../http-server.js';
+import type { Standing } from '../http-server.js';
+import { ADMIN_SOCKET, answering } from '../ops/admin.js';
+import { dnsHandler } from './admin.js';
+import { createServerMetrics } from '../dns/server/metrics.js';
+import type { ServerMetrics } from '../dns/server/metrics.js';
+import { createEndpoints } from './endpoints.js';
+import type { Endpoints } from './endpoints.js';
+import { startNameserver } from './nameserver.js';
+import type { Nameserver } from './nameserver.js';
+
+export interface ServeOptions {
+  /** Undefined: `Corefile` is not there, and whoever asks is told who he is (CoreDNS's default). */
+  readonly corefile: string | undefined;
+  /** Instead of port 53. */
+  readonly port: number | undefined;
+  /** Instead of all addresses. */
+  readonly hosts: readonly string[];
+  /** Undefined: nothing is kept over a restart. */
+  readonly stateDir: string | undefined;
+  /** Manifests in place of an API server. */
+  readonly files: string | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly logLevel: LogLevel;
+  /** One query in so many goes into the sample of `sluice dns top`; 0: none. */
+  readonly sampleEvery: number | undefined;
+}
+
+const DNS_PORT = 53;
+/** Queries under way are waited for so long. */
+const GRACE_MS = 5_000;
+const NAME_LOG = 'names.log';
+const RESOLV_CONF = '/etc/resolv.conf';
+
+function bindOf({ hosts, port }: ServeOptions): DefaultBind {
+  return { hosts, ports: port === undefined ? {} : { [DNS_PORT]: port } };
+}
+
+interface Followed {
+  readonly server: Nameserver;
+  readonly cluster: ReturnType<typeof createCluster>;
+  readonly log: Log;
+}
+
+/** Hand what the source says to the names, until it is over. */
+async function follow(
+  options: ServeOptions,
+  { server, cluster, log }: Followed,
+  signal: AbortSignal,
+): Promise<void> {
+  const { files, kubeconfig } = options;
+  const isFed = server.ready().zones.length > 0;
+  const source = !isFed
+    ? { files: undefined, kubernetes: undefined }
+    : files === undefined
+      ? { files: undefined, kubernetes: { kubeconfig } }
+      : { files, kubernetes: undefined };
+  const hasPods = server.ready().zones.some((zone) => zone.options.pods === 'verified');
+  try {
+    // YAML and schemas take long to load, and what is kept on disk is answered meanwhile.
+    const { openSource } = await import('../sources/open.js');
+    const events = openSource({
+      // Names are kept by themselves: objects of a snapshot would pass for what the API server says.
+      ...{ source, nodeName: '', stateDir: undefined, log, signal },
+      names: { allPods: hasPods },
+    });
+    for await (const event of events) {
+      if (event.type === 'synced') server.synced();
+      else server.touched(cluster.apply(event).names);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+interface Watching {
+  readonly server: Nameserver;
+  readonly endpoints: Endpoints;
+  readonly metrics: ServerMetrics;
+  readonly log: Log;
+}
+
+/** Read the Corefile again every now and then, as `reload` says, and on SIGUSR1. */
+export function watchCorefile({ server, endpoints, metrics, log }: Watching): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+  const look = async (): Promise<void> => {
+    try {
+      if (!(await server.reload())) return;
+      log.info(`Corefile read again: ${server.corefile().hash}`);
+      await endpoints.follow(server.ready().settings);
+    } catch (error) {
+      metrics.count('coredns_reload_failed_total');
+      log.error(`Corefile refused, the old one goes on: ${messageOf(error)}`);
+    }
+  };
+  const arm = (): void => {
+    clearTimeout(timer);
+    const { intervalMs = 0, jitterMs = 0 } = server.ready().settings.reload ?? {};
+    if (intervalMs === 0 || isOver) return;
+    const pauseMs = intervalMs + (2 * Math.random() - 1) * jitterMs;
+    timer = setTimeout(now, pauseMs);
+    timer.unref();
+  };
+  function now(): void {
+    void look().then(arm);
+  }
+  arm();
+  process.on('SIGUSR1', now);
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    process.off('SIGUSR1', now);
+  };
+}
+
+/** The command line's socket. A server answers without it, too. */
+async function openAdmin(
+  { stateDir }: ServeOptions,
+  server: Nameserver,
+  log: Log,
+): Promise<Standing | undefined> {
+  if (stateDir === undefined) return undefined;
+  const socket = join(stateDir, ADMIN_SOCKET);
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o755 });
+    return await listenLocally(socket, answering(dnsHandler(server)));
+  } catch (error) {
+    log.warn(`${socket}: ${messageOf(error)}: sluice dns query and top find nobody`);
+    return undefined;
+  }
+}
+
+/**
+ * Serve until the signal aborts.
+ *
+ * @throws DataplaneError ERR_CONFIG, ERR_SOURCE; Error with a code of the system
+ */
+export async function serveDns(
+  options: ServeOptions,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const cluster = createCluster('');
+  const over = new AbortController();
+  const failed: Error[] = [];
+  const server = await startNameserver({
+    corefile: options.corefile,
+    capacities: DNS_CAPACITIES,
+    bind: bindOf(options),
+    nameLogFile: options.stateDir === undefined ? undefined : join(options.stateDir, NAME_LOG),
+    resolvConf: RESOLV_CONF,
+    logLevel: options.logLevel,
+    sampleEvery: options.sampleEvery,
+    log,
+    named: cluster.named,
+    servers: [],
+    sinks: [],
+    failed: (error) => {
+      failed.push(error);
+      over.abort();
+    },
+  });
+  for (const { scheme, host, port, transport } of server.bound()) {
+    log.info(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port} (${transport})`);
+  }
+  const metrics = createServerMetrics();
+  const endpoints = createEndpoints({ server, metrics, log });
+  const admin = await openAdmin(options, server, log);
+  const stopWatching = watchCorefile({ server, endpoints, metrics, log });
+  const ended = AbortSignal.any([signal, over.signal]);
+  try {
+    await endpoints.follow(server.ready().settings);
+    const following = follow(options, { server, cluster, log }, ended);
+    if (!ended.aborted) await Promise.race([following, once(ended, 'abort')]);
+    endpoints.beginLameduck();
+    const { health } = server.ready().settings;
+    const lameduckMs = Math.max(0, ...health.map((each) => each.lameduckMs));
+    if (lameduckMs > 0 && failed.length === 0) {
+      log.info(`answering for another ${lameduckMs / 1000} s`);
+      await delay(lameduckMs);
+    }
+  } finally {
+    over.abort();
+    stopWatching();
+    await admin?.close();
+    await server.stop(GRACE_MS);
+    await endpoints.close();
+  }
+  const [error] = failed;
+  if (error) throw error;
+}

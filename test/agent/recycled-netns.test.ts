@@ -1,0 +1,52 @@
+/** A path of /proc leads elsewhere once its PID is another process's. */
+import { lostNetns, withNetnsId } from '../../src/cni/recorded-netns.js';
+import type { Lab } from '../support/netns.js';
+import { labTest } from '../support/netns.js';
+import { passRig } from './pass-rig.js';
+
+/** A process in a network namespace of its own, by its path. */
+function processIn(lab: Lab, role: string): string {
+  const { pid } = lab.namespace(role).start(['sleep', '60']);
+  return `/proc/${pid}/ns/net`;
+}
+
+labTest(
+  'recycled namespace: what has come to the path of a container is neither taken over nor found right',
+  async (t, lab) => {
+    const rig = passRig(t, lab);
+    const mine = await withNetnsId({ ...rig.container('c1', 1), netns: processIn(lab, 'one') });
+    const other = processIn(lab, 'two');
+    await rig.fullPass();
+    await rig.attached.attach(mine);
+    t.is(rig.attached.check(mine), undefined);
+    const recycled = { ...mine, netns: other };
+    const sentence = `${other} leads to another network namespace than that of the container by now`;
+    t.is(rig.attached.check(recycled), sentence);
+    const later = passRig(t, lab);
+    t.false(later.attached.isThere(recycled), 'the sweep takes it back');
+    later.attached.restore([recycled]);
+    t.deepEqual(later.links(), []);
+    t.deepEqual(later.attached.pods(), []);
+    t.is(later.lines.at(-1)?.['msg'], `${sentence}: the attachment waits for its DEL`);
+    const { netnsId: _, ...old } = { ...recycled, containerId: 'c2' };
+    later.attached.restore([old]);
+    t.is(later.attached.pods().length, 1, 'a record of an older agent, which does not say');
+  },
+);
+
+labTest(
+  'recycled namespace: a record tells it from what is gone and from another',
+  async (t, lab) => {
+    const rig = passRig(t, lab);
+    const mine = await withNetnsId({ ...rig.container('c1', 1), netns: processIn(lab, 'one') });
+    t.regex(mine.netnsId ?? '', /^\d+:\d+$/);
+    t.is(lostNetns(mine), undefined);
+    t.regex(
+      lostNetns({ ...mine, netns: processIn(lab, 'two') }) ?? '',
+      /another network namespace/,
+    );
+    t.regex(lostNetns({ ...mine, netns: '/proc/self/ns/none' }) ?? '', /is gone/);
+    const { netnsId: _, ...old } = mine;
+    t.is(lostNetns(old), undefined);
+  },
+);
