@@ -368,7 +368,8 @@ Napi::Value Open(const Napi::CallbackInfo& info, int type) {
  */
 Napi::Value UdpOpen(const Napi::CallbackInfo& info) { return Open(info, SOCK_DGRAM); }
 
-/** streamOpen(family, address, port, shared, free, 0, netnsFd, ifindex): {fd, port}; TCP, listening */
+/** streamOpen(family, address, port, shared, free, 0, netnsFd, ifindex): {fd, port}; TCP, listening
+ */
 Napi::Value StreamOpen(const Napi::CallbackInfo& info) { return Open(info, SOCK_STREAM); }
 
 /**

@@ -73,8 +73,10 @@ static int connect_once(void) {
 static void *drive(void *argument) {
   struct worker *worker = argument;
   while (now_ns() < end_ns) {
-    if (connect_once()) worker->connections++;
-    else worker->failed++;
+    if (connect_once())
+      worker->connections++;
+    else
+      worker->failed++;
   }
   return NULL;
 }

@@ -1,7 +1,7 @@
 /**
- * The C twin of `core/dns/answer`: strict parse, folding and hashing in one pass, the longest cut, one
- * look-up of the name, the reply written over the query, counters. It asks all that the module asks of
- * a message, a cut and a set; where a question of the bench never leads, it gives up.
+ * The C twin of `core/dns/answer`: strict parse, folding and hashing in one pass, the longest cut,
+ * one look-up of the name, the reply written over the query, counters. It asks all that the module
+ * asks of a message, a cut and a set; where a question of the bench never leads, it gives up.
  *
  *   dns KIND QUERIES REPEATS      KIND: 0 = A, 1 = NXDOMAIN, 2 = SRV
  */
@@ -35,7 +35,8 @@ typedef struct {
 
 /** What is known of the query at hand: the module has the same at DNS_BASE. */
 typedef struct {
-  uint16_t type, class, question_end, edns_size, flags, rcode, listener, zone_off, zone_labels, length;
+  uint16_t type, class, question_end, edns_size, flags, rcode, listener, zone_off, zone_labels,
+      length;
   uint32_t why;
   const uint8_t *cut;
   uint8_t version, has_opt, trailing;
@@ -260,7 +261,7 @@ static void put_soa(Reply *r, const uint8_t *cut, uint32_t zone_off) {
 }
 
 static uint32_t size_slot(uint32_t n) {
-  static const uint32_t bounds[] = {100,  200,  300,  400,   511,   1023, 2047,
+  static const uint32_t bounds[] = {100,  200,  300,   400,   511,   1023, 2047,
                                     4095, 8291, 16000, 32000, 48000, 64000};
   uint32_t i = 0;
   while (i < 13 && n > bounds[i]) i++;
@@ -365,8 +366,10 @@ static uint32_t zone_reply(Query *q, uint8_t *msg, uint32_t room_len, uint32_t f
   limit = (limit < room_len ? limit : room_len) - (q->has_opt ? 11 : 0);
   Reply r = {msg, q->question_end, limit, 0, 0, 0};
   const uint8_t *set = value ? find_type(value, q->type) : NULL;
-  if (!set) put_soa(&r, q->cut, q->zone_off);
-  else if (!put_set(&r, set, flags)) return 0;
+  if (!set)
+    put_soa(&r, q->cut, q->zone_off);
+  else if (!put_set(&r, set, flags))
+    return 0;
   if (q->has_opt) return 0;
   q->rcode = (uint16_t)rcode;
   msg[2] = 0x84 | (q->flags & RD ? 1 : 0);
@@ -392,7 +395,8 @@ static uint32_t respond(Query *q, uint8_t *msg, uint32_t len, uint32_t room_len)
   return load16(cut) ? zone_reply(q, msg, room_len, flags) : 0;
 }
 
-/** Returns bytes of the reply, 0 = none is made here. Not inlined: it is a function of a library. */
+/** Returns bytes of the reply, 0 = none is made here. Not inlined: it is a function of a library.
+ */
 static __attribute__((noinline)) uint32_t answer(uint32_t listener, uint8_t *msg, uint32_t len,
                                                  uint32_t room_len, uint32_t flags) {
   query = (Query){.listener = (uint16_t)listener,

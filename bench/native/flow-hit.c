@@ -35,8 +35,8 @@ static int put_row(const Tuple *t, const Tuple *becomes, uint8_t flags, uint32_t
     row[FLOW_DST_MAC_OFF] = row[FLOW_SRC_MAC_OFF] = 2;
     row[FLOW_DST_MAC_OFF + 5] = 2;
     row[FLOW_SRC_MAC_OFF + 5] = 1;
-    store16(row + FLOW_ADDR_DELTA_OFF, fold((uint64_t)delta32(t->src, becomes->src) +
-                                            delta32(t->dst, becomes->dst)));
+    store16(row + FLOW_ADDR_DELTA_OFF,
+            fold((uint64_t)delta32(t->src, becomes->src) + delta32(t->dst, becomes->dst)));
     store16(row + FLOW_PORT_DELTA_OFF, delta32(t->ports, becomes->ports));
     store32(row + FLOW4_SRC_OFF, t->src);
     store32(row + FLOW4_DST_OFF, t->dst);
@@ -72,8 +72,7 @@ static void write_frames(void) {
     order[i] = order[j];
     order[j] = kept;
   }
-  for (uint32_t i = 0; i < flow_count; i++)
-    write_frame(pristine + (size_t)i * FRAME_LEN, order[i]);
+  for (uint32_t i = 0; i < flow_count; i++) write_frame(pristine + (size_t)i * FRAME_LEN, order[i]);
   free(order);
 }
 
@@ -108,8 +107,8 @@ static void translate_udp(uint8_t *udp, const uint8_t *row) {
   store32(udp, load32(row + FLOW_NEW_PORTS_OFF));
   uint16_t checksum = load16(udp + 6);
   if (checksum == 0) return;
-  uint16_t delta = fold((uint64_t)load16(row + FLOW_ADDR_DELTA_OFF) +
-                        load16(row + FLOW_PORT_DELTA_OFF));
+  uint16_t delta =
+      fold((uint64_t)load16(row + FLOW_ADDR_DELTA_OFF) + load16(row + FLOW_PORT_DELTA_OFF));
   checksum = apply_delta(checksum, delta);
   store16(udp + 6, checksum ? checksum : 0xffff);
 }

@@ -54,7 +54,9 @@ static inline uint32_t ports(uint16_t from, uint16_t to) {
 static inline uint32_t client_addr(uint32_t i) {
   return addr(10, i >> 16 & 255, i >> 8 & 255, i & 255);
 }
-static inline uint16_t client_port(uint32_t i) { return (uint16_t)(1024 + ((i * 40503u) & 0x7fff)); }
+static inline uint16_t client_port(uint32_t i) {
+  return (uint16_t)(1024 + ((i * 40503u) & 0x7fff));
+}
 static inline uint32_t service_addr(void) { return addr(10, 96, 0, 1); }
 static inline uint32_t backend_addr(uint32_t i) { return addr(10, 244, 1, i % BACKENDS + 1); }
 

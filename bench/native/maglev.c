@@ -46,8 +46,7 @@ static void build(void) {
 static Sample run(void) {
   uint64_t begin = twin_now_ns();
   for (uint32_t i = 0; i < builds; i++) build();
-  Sample s = {(double)(twin_now_ns() - begin) / builds,
-              twin_digest(table, m * sizeof *table)};
+  Sample s = {(double)(twin_now_ns() - begin) / builds, twin_digest(table, m * sizeof *table)};
   return s;
 }
 

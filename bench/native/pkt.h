@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <stdbool.h>
+
 #include "frame.h"
 
 typedef struct {

@@ -3,8 +3,8 @@
  *
  *   syn SRC DST PORT COUNT     prints {"sent","seconds"}
  *
- * Every segment has another source port, so COUNT is below 64 000. They leave by a raw socket, so that the
- * kernel routes them as any program's, and a pod's link sees nothing unusual.
+ * Every segment has another source port, so COUNT is below 64 000. They leave by a raw socket, so
+ * that the kernel routes them as any program's, and a pod's link sees nothing unusual.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -66,8 +66,8 @@ int main(int argc, char **argv) {
     messages[i].msg_hdr = (struct msghdr){
         .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &parts[i], .msg_iovlen = 1};
   }
-  uint32_t pseudo = add(add(0, &from, 4), &to.sin_addr, 4) + htons(IPPROTO_TCP) +
-                    htons(sizeof(struct tcphdr));
+  uint32_t pseudo =
+      add(add(0, &from, 4), &to.sin_addr, 4) + htons(IPPROTO_TCP) + htons(sizeof(struct tcphdr));
   uint32_t sent = 0, count = strtoul(argv[4], NULL, 10);
   double began = now();
   while (sent < count) {

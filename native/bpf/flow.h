@@ -137,7 +137,8 @@ INLINE bool can_execute(const enum hook hook, const struct action *a) {
  *
  * @param ifindex  of the link the packet came by
  * @param a        valid when the answer is MATCH_EXECUTE
- * Cost            one array lookup per probe; a time stamp only for segments that open a TCP connection
+ * Cost            one array lookup per probe; a time stamp only for segments that open a TCP
+ * connection
  */
 INLINE enum match flow_match(const void *ctl, const bool v6, const enum hook hook, __u32 ifindex,
                              const struct packet *p, struct action *a) {

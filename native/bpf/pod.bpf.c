@@ -2,8 +2,9 @@
  * pod: TC ingress on the host side of a pod's link, for everything the pod sends.
  *
  * A packet with a row is executed. One without climbs to the lane, if its source addresses are the
- * pod's own; when the lane is silent the fail mode decides. The MAC address is looked at where there
- * is no row: it goes no further than this link, so that one in a row's packet deceives nobody.
+ * pod's own; when the lane is silent the fail mode decides. The MAC address is looked at where
+ * there is no row: it goes no further than this link, so that one in a row's packet deceives
+ * nobody.
  */
 #include "tc.h"
 

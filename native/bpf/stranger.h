@@ -11,7 +11,8 @@
 #define VXLAN_VNI_OFF 4
 #define VXLAN_HLEN 8
 #define VXLAN_VNI_MASK_LE 0x00ffffff
-/** Above port and protocol in a key of `ours`: the address is a node's that may send tunnel packets. */
+/** Above port and protocol in a key of `ours`: the address is a node's that may send tunnel
+ * packets. */
 #define OURS_TUNNEL_PEER (1ULL << 24)
 /** Likewise: the address is one of this host's. */
 #define OURS_TUNNEL_HERE (2ULL << 24)
