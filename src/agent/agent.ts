@@ -154,9 +154,6 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
   let died: Error | undefined;
   const dns = await openNodeDns({
     ...{ config, control, lane, log, node },
-    again: () => {
-      schedule.request();
-    },
     failed: (error) => {
       died = error;
       over.abort();

@@ -28,8 +28,6 @@ export interface NodeDnsParts {
   readonly lane: Lane;
   readonly log: Log;
   readonly node: Node;
-  /** Ask for another pass. */
-  readonly again: () => void;
   /** The server has died. */
   readonly failed: (error: Error) => void;
 }

@@ -17,12 +17,12 @@ import {
   SERVICE_SIZE,
   TableId,
 } from '../../assembly/abi.js';
-import { formatAddressPort, parseAddress } from '../addr.js';
+import { parseAddress } from '../addr.js';
 import type { Address, Family } from '../addr.js';
 import type { AttachmentRecord, HostPort } from '../model/attachments.js';
 import { conflicts, formatHostPort, onlyAddress, servesFamily } from '../model/host-ports.js';
 import type { ObjectKey } from '../model/keys.js';
-import { WEIGHT_DEFAULT } from '../model/slices.js';
+import { readyHere } from '../model/slices.js';
 import type { Endpoint } from '../model/slices.js';
 import { backendKey, backendRow } from './backends.js';
 import { presenceOf } from './departures.js';
@@ -82,18 +82,7 @@ function compileOne(
   const { family } = address;
   const name = `${key} ${formatHostPort(mapping)}`;
   const port = mapping.containerPort;
-  const endpoint: Endpoint = {
-    key: formatAddressPort(address, port),
-    address,
-    port,
-    ready: true,
-    serving: true,
-    terminating: false,
-    local: true,
-    zones: [],
-    nodes: [],
-    weight: WEIGHT_DEFAULT,
-  };
+  const endpoint = readyHere(address, port);
   const frontends = addressesOf(mapping, family, scope).map((at): Frontend => {
     return { kind: FrontendKind.NODE_PORT, address: at, port: mapping.hostPort };
   });

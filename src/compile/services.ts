@@ -17,14 +17,13 @@ import {
   SERVICE_SIZE,
   TableId,
 } from '../../assembly/abi.js';
-import { formatAddressPort } from '../addr.js';
 import type { Address, Family } from '../addr.js';
 import type { Algorithm } from '../model/exposure.js';
 import { selectEndpoints } from '../model/select.js';
 import type { Place, Selection } from '../model/select.js';
 import type { ServicePortRecord, ServiceRecord } from '../model/services.js';
 import type { ObjectKey } from '../model/keys.js';
-import { WEIGHT_DEFAULT, mergeEndpoints } from '../model/slices.js';
+import { mergeEndpoints, readyHere } from '../model/slices.js';
 import type { Endpoint, SliceRecord } from '../model/slices.js';
 import { backendKey, backendRow } from './backends.js';
 import { presenceOf } from './departures.js';
@@ -72,18 +71,7 @@ function isDns({ service, port }: PortSource, { dns }: ServiceScope): boolean {
 function dnsEndpoints(family: Family, { addresses, port }: DnsHere): Endpoint[] {
   return addresses
     .filter((address) => address.family === family)
-    .map((address) => ({
-      key: formatAddressPort(address, port),
-      address,
-      port,
-      ready: true,
-      serving: true,
-      terminating: false,
-      local: true,
-      zones: [],
-      nodes: [],
-      weight: WEIGHT_DEFAULT,
-    }));
+    .map((address) => readyHere(address, port));
 }
 
 function endpointsOf(source: PortSource, scope: ServiceScope): Endpoint[] {

@@ -1,9 +1,7 @@
 /** Configuration keys of the CNI plugin. */
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { rowOr, row } from './rows.js';
-
-const path = z.string().min(1, { error: 'expected a path' });
+import { path, row, rowOr } from './rows.js';
 
 const nameError = 'expected letters, digits, "_", "." and "-", a letter or digit first';
 

@@ -24,7 +24,7 @@ import { completeMasquerade, masqueradeRows } from './masquerade.js';
 import type { MasqueradeConfig } from './masquerade.js';
 import { completeIpam, ipamChecks, ipamRows } from './ipam.js';
 import type { IpamConfig } from './ipam.js';
-import { IFNAME_MAX, count, ifname, onOff, powerOfTwo, row, rowOr } from './rows.js';
+import { IFNAME_MAX, count, ifname, onOff, path, powerOfTwo, row, rowOr } from './rows.js';
 import { LOG_LEVELS } from '../log.js';
 import type { LogLevel } from '../log.js';
 import { check, findingAt, parsed, throwFindings } from '../validate.js';
@@ -38,8 +38,6 @@ const nodeName = z
   .string({ error: nodeNameError })
   .max(253)
   .regex(NODE_NAME, { error: nodeNameError });
-
-const path = z.string().min(1, { error: 'expected a path' });
 
 const capacities = z.strictObject({
   flows4: rowOr(powerOfTwo(1024, 1 << 24), 262144, 'rows', 'IPv4 flow rows, two a flow'),

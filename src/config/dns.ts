@@ -3,9 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { namedKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
-import { count, row, rowOr } from './rows.js';
-
-const path = z.string().min(1, { error: 'expected a path' });
+import { count, path, row, rowOr } from './rows.js';
 
 const serviceError = 'expected NAMESPACE/NAME of a Service';
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { formatCidr, parseCidr } from '../addr.js';
 import type { Cidr } from '../addr.js';
 import type { Broken } from './proxy.js';
-import { count, onOff, row, rowOr } from './rows.js';
+import { count, onOff, path, row, rowOr } from './rows.js';
 import { poolSchema, viewOf } from '../ipam/blocks/pool.js';
 import type { Pool } from '../ipam/blocks/pool.js';
 import type { StoreSpec } from '../ipam/store/open.js';
@@ -11,8 +11,6 @@ import { parsed } from '../validate.js';
 
 /** IPAMConfig of Calico: no address rests longer. */
 export const BLOCK_COOLDOWN_MAX_SEC = 1_200;
-
-const path = z.string().min(1, { error: 'expected a path' });
 
 function parseEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { parseAddress, parseCidr, parseMac } from '../addr.js';
 import type { Cidr } from '../addr.js';
-import { count, onOff, row, rowOr } from './rows.js';
+import { count, onOff, path, row, rowOr } from './rows.js';
 import { parsed } from '../validate.js';
 
 export const OVERLAY_MODES = ['auto', 'direct', 'vxlan', 'off'] as const;
@@ -11,8 +11,6 @@ export type OverlayMode = (typeof OVERLAY_MODES)[number];
 
 /** linux/if_vxlan.h: 24 bits. */
 const VNI_MAX = 2 ** 24 - 1;
-
-const path = z.string().min(1, { error: 'expected a path' });
 
 const peerSchema = z.strictObject({
   name: row(z.string().min(1, { error: 'expected a name' }), 'NAME', "the other node's name"),

@@ -19,6 +19,9 @@ export function rowOr<T extends z.ZodType>(
   return schema.prefault(initial as never).meta({ shape, shown: initial, description: doc });
 }
 
+/** Of a file or folder. */
+export const path = z.string().min(1, { error: 'expected a path' });
+
 export const onOff = z
   .union([z.boolean(), z.enum(['on', 'off'])], { error: 'expected on or off' })
   .transform((value) => value === true || value === 'on');

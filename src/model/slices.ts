@@ -172,6 +172,22 @@ export function projectSlice(slice: EndpointSlice): SliceRecord | undefined {
   };
 }
 
+/** An endpoint of this node that is ready, and that no slice tells of. */
+export function readyHere(address: Address, port: number): Endpoint {
+  return {
+    key: formatAddressPort(address, port),
+    address,
+    port,
+    ready: true,
+    serving: true,
+    terminating: false,
+    local: true,
+    zones: [],
+    nodes: [],
+    weight: WEIGHT_DEFAULT,
+  };
+}
+
 /** How much a copy of an endpoint is to be believed: more is better, terminating is worst. */
 function standing(endpoint: Pick<Endpoint, 'terminating' | 'ready' | 'serving' | 'local'>): number {
   const { terminating, ready, serving, local } = endpoint;

@@ -15,6 +15,7 @@ import {
   ZONE_REQUEST_BYTES_WORD,
   ZONE_REQUEST_SIZES_WORD,
 } from '../../../assembly/abi-dns.js';
+import type { HostReply } from '../chain/setup.js';
 import { DURATION_BUCKETS } from './metrics.js';
 import { createHistograms, createSums } from './series.js';
 import type { Family, Labels, Value } from './series.js';
@@ -35,17 +36,6 @@ export function countedZones(
   const zones: (CountedZone | undefined)[] = [];
   for (const { index, server, zone } of counters) zones[index] ??= { server, zone, view: '' };
   return zones;
-}
-
-/** A reply of the host. */
-export interface HostReply {
-  readonly zone: CountedZone;
-  readonly rcode: string;
-  readonly plugin: string;
-  readonly type: string;
-  readonly transport: string;
-  readonly bytes: number;
-  readonly seconds: number;
 }
 
 export interface DnsSeries {
