@@ -1,21 +1,29 @@
 /** A path of /proc leads elsewhere once its PID is another process's. */
+import { statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { lostNetns, withNetnsId } from '../../src/cni/recorded-netns.js';
 import type { Lab } from '../support/netns.js';
 import { labTest } from '../support/netns.js';
 import { passRig } from './pass-rig.js';
 
 /** A process in a network namespace of its own, by its path. */
-function processIn(lab: Lab, role: string): string {
-  const { pid } = lab.namespace(role).start(['sleep', '60']);
-  return `/proc/${pid}/ns/net`;
+async function processIn(lab: Lab, role: string): Promise<string> {
+  const ns = lab.namespace(role);
+  const path = `/proc/${ns.start(['sleep', '60']).pid}/ns/net`;
+  // Until it has entered it, the process is where it was started.
+  while (statSync(path).ino !== statSync(ns.path).ino) await delay(5);
+  return path;
 }
 
 labTest(
   'recycled namespace: what has come to the path of a container is neither taken over nor found right',
   async (t, lab) => {
     const rig = passRig(t, lab);
-    const mine = await withNetnsId({ ...rig.container('c1', 1), netns: processIn(lab, 'one') });
-    const other = processIn(lab, 'two');
+    const mine = await withNetnsId({
+      ...rig.container('c1', 1),
+      netns: await processIn(lab, 'one'),
+    });
+    const other = await processIn(lab, 'two');
     await rig.fullPass();
     await rig.attached.attach(mine);
     t.is(rig.attached.check(mine), undefined);
@@ -38,11 +46,14 @@ labTest(
   'recycled namespace: a record tells it from what is gone and from another',
   async (t, lab) => {
     const rig = passRig(t, lab);
-    const mine = await withNetnsId({ ...rig.container('c1', 1), netns: processIn(lab, 'one') });
+    const mine = await withNetnsId({
+      ...rig.container('c1', 1),
+      netns: await processIn(lab, 'one'),
+    });
     t.regex(mine.netnsId ?? '', /^\d+:\d+$/);
     t.is(lostNetns(mine), undefined);
     t.regex(
-      lostNetns({ ...mine, netns: processIn(lab, 'two') }) ?? '',
+      lostNetns({ ...mine, netns: await processIn(lab, 'two') }) ?? '',
       /another network namespace/,
     );
     t.regex(lostNetns({ ...mine, netns: '/proc/self/ns/none' }) ?? '', /is gone/);
