@@ -21,9 +21,11 @@ cxx=${CXX:-g++}
 cc=${CC:-gcc}
 jobs=${JOBS:-$(nproc)}
 read -ra extra <<<"${CXXFLAGS:-}"
+# A thread that is ended in the middle of a call cannot be thrown at any more: that is no failure.
 flags=(
   -O2 -std=c++20 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -Wall -Wextra -pthread
   -DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS -DNAPI_VERSION=8
+  -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
   -isystem node_modules/node-addon-api -isystem node_modules/node-api-headers/include
   -Inative "${extra[@]}"
 )

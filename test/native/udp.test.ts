@@ -140,7 +140,7 @@ test('udp: an address that is not there yet can be bound if that is asked for', 
   native.closeFd(native.udpOpen({ address, port: 0, isFree: true }).fd);
 });
 
-test('udp: a thread that is ended while it serves leaves nothing behind', async (t) => {
+test('udp: a thread that is ended while it serves, idle or busy, leaves nothing behind', async (t) => {
   const source = `
     const { parentPort, workerData } = require('node:worker_threads');
     const addon = require(workerData);
@@ -148,16 +148,25 @@ test('udp: a thread that is ended while it serves leaves nothing behind', async 
     const address = new Uint8Array(16);
     address.set([255, 255, 127, 0, 0, 1], 10);
     const { fd, port } = addon.udpOpen(4, address, 0, 0, 0, 0, -1, 0);
-    addon.udpServe(fd, view, 0, 2048, 16, 65536, 0, 0, () => {});
+    addon.udpServe(fd, view, 0, 2048, 16, 65536, 0, 0, () => {
+      parentPort.postMessage('serving');
+      for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    });
     parentPort.postMessage(port);
   `;
   const addon = new URL('../../build/native/sluice.node', import.meta.url).pathname;
-  for (let i = 0; i < 5; i++) {
+  const client = dgram.createSocket('udp4');
+  for (const isBusy of [false, true, false, true]) {
     const worker = new Worker(source, { eval: true, workerData: addon });
     const [port] = (await once(worker, 'message')) as [number];
     t.true(port > 0);
+    if (isBusy) {
+      client.send('busy', port, '127.0.0.1');
+      t.deepEqual(await once(worker, 'message'), ['serving']);
+    }
     t.is(await worker.terminate(), 1);
   }
+  client.close();
 });
 
 test('udp: arguments out of range are refused before anything is touched', (t) => {
