@@ -21,17 +21,17 @@ export interface KernelRouteParts {
 
 const NO_ADDRESSES: readonly Address[] = [];
 
-/** @returns sets them, as far as what they follow from has changed */
+/** @returns sets them, as far as what they follow from has changed; `mtu`: of pods */
 export function createKernelRoutes(
   { net, control, trunk, config }: KernelRouteParts,
   overlay: Overlay,
-): (pass: Pass) => void {
+): (pass: Pass, mtu: number) => void {
   const steps = {
     nodeRoutes: createStep('routes'),
     tunnelPeers: createStep('overlay'),
     serviceRoutes: createStep('routes'),
   };
-  return (pass) => {
+  return (pass, mtu) => {
     const inputs = [
       control.peers(),
       control.nodeAddresses(),
@@ -47,10 +47,10 @@ export function createKernelRoutes(
     const own = ranges.length > 0 ? NO_ADDRESSES : control.serviceAddresses();
     const outer = control.externalAddresses();
     const addresses = control.nodeAddresses();
-    steps.serviceRoutes.run(pass, [own, outer, addresses], () => {
+    steps.serviceRoutes.run(pass, [own, outer, addresses, mtu], () => {
       const cidrs = [...ranges, ...[...own, ...outer].map(hostCidr)].map(formatCidr);
       const sources = addresses.map(formatAddress);
-      setServiceRoutes(net, trunk, { cidrs: [...new Set(cidrs)], sources });
+      setServiceRoutes(net, trunk, { cidrs: [...new Set(cidrs)], sources, mtu });
     });
   };
 }

@@ -1,5 +1,6 @@
 /**
- * The MTU of pods: what every way to other nodes takes, whatever it puts around their packets.
+ * The MTU of pods: what every way to other nodes takes, whatever it puts around their packets. And
+ * that of the trunk: what any link may hand to the lane.
  * Uplinks that are down do not count; other interfaces never do.
  */
 import { FRAME_HEADROOM } from '../../assembly/abi.js';
@@ -18,11 +19,21 @@ export type MtuUplink = Pick<Uplink, 'mtu' | 'addresses' | 'up'>;
 
 type MtuConfig = Pick<SluiceConfig, 'podMTU' | 'overlay' | 'uplinks' | 'trunk' | 'capacities'>;
 
+/** Of the uplinks that count. */
+function mtusOf(uplinks: readonly MtuUplink[]): number[] {
+  const up = uplinks.filter((uplink) => uplink.up);
+  return (up.length > 0 ? up : uplinks).map(({ mtu }) => mtu);
+}
+
 /** The narrowest way out, bytes of an IP packet; undefined without uplinks. */
 export function leastMtu(uplinks: readonly MtuUplink[]): number | undefined {
-  const up = uplinks.filter((uplink) => uplink.up);
-  const counted = up.length > 0 ? up : uplinks;
-  return counted.length > 0 ? Math.min(...counted.map(({ mtu }) => mtu)) : undefined;
+  const mtus = mtusOf(uplinks);
+  return mtus.length > 0 ? Math.min(...mtus) : undefined;
+}
+
+/** A frame of the lane holds one packet, unless it holds super-frames. */
+function laneRoom({ trunk, capacities }: MtuConfig): number {
+  return trunk.kind === 'packet' ? Infinity : capacities.frameSize - FRAME_HEADROOM - ETH_HLEN;
 }
 
 /** Whether packets may be put into others on this node. */
@@ -63,8 +74,11 @@ export function podMtu(
     least === undefined || !mayTunnel(config)
       ? 0
       : overhead(config, own.length > 0 ? own : familiesOf(uplinks));
-  // A frame of the lane holds one packet, unless it holds super-frames.
-  const frame = config.capacities.frameSize - FRAME_HEADROOM - ETH_HLEN;
-  const room = config.trunk.kind === 'packet' ? Infinity : frame;
-  return Math.max(MTU_MIN, Math.min((least ?? MTU_DEFAULT) - outer, room));
+  return Math.max(MTU_MIN, Math.min((least ?? MTU_DEFAULT) - outer, laneRoom(config)));
+}
+
+/** MTU of the trunk: what comes by an uplink may be longer than what pods send, bytes. */
+export function trunkMtu(config: MtuConfig, uplinks: readonly MtuUplink[]): number {
+  const widest = Math.min(Math.max(0, ...mtusOf(uplinks)), laneRoom(config));
+  return Math.max(podMtu(config, uplinks), widest);
 }

@@ -25,7 +25,7 @@ import type { Trunk } from '../kernel/trunk.js';
 import { resolveUplink } from '../kernel/uplink.js';
 import type { Uplink } from '../kernel/uplink.js';
 import type { Log } from '../log.js';
-import { mayTunnel, podMtu } from './mtu.js';
+import { mayTunnel, trunkMtu } from './mtu.js';
 import { timeoutsOf } from './options.js';
 
 /** Entries of each AF_XDP ring; half of the frames may be posted to one port. */
@@ -65,7 +65,7 @@ export function openNode(config: SluiceConfig, log: Log): Node {
   const uplinks = config.uplinks.map((uplink) => resolveUplink(net, uplink));
   const { kind, name } = config.trunk;
   if (kind === 'packet') releaseLaneSide(config.pinDir, `${name}1`);
-  const trunk = ensureTrunk(net, { kind, mtu: podMtu(config, uplinks), prefix: name });
+  const trunk = ensureTrunk(net, { kind, mtu: trunkMtu(config, uplinks), prefix: name });
   const { flows4, flows6, links, frontends, routes } = config.capacities;
   const maps = openMaps(config.pinDir, {
     flows4,

@@ -171,7 +171,7 @@ export function createReconciler(parts: ReconcilerParts): Reconciler {
       pass.problems.push(...outside.problems());
       const { records, unsent } = await program(parts, pass.problems);
       const isSynced = control.isSynced();
-      if (isSynced) setRoutes(pass);
+      if (isSynced) setRoutes(pass, mtu);
       const attached = parts.attached.pods();
       const all = [...pods, ...attached];
       const unsteered = steps.speakers.run(pass, [pods, attached], () => {

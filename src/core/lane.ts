@@ -19,6 +19,8 @@ const BUDGET = 64;
 const IDLE_MS = 500;
 /** Sleep while the kernel has not sent everything yet. */
 const DRAIN_MS = 1;
+/** `wakeFd` is the first of the descriptors that are polled. */
+const WOKEN = 1;
 /** Every slot of the flow tables is visited once in this time. */
 const SWEEP_ROUND_MS = 10_000;
 const SWEEP_EVERY_MS = 100;
@@ -60,8 +62,8 @@ export function runLane(lane: LaneLoop): void {
     if (lane.hasMail() && !lane.readMail()) return;
     if (moved !== 0 || lane.hasMail()) continue;
     const draining = (kicks & ((1 << KICK_RX_SHIFT) - 1)) !== 0;
-    native.poll(fds, draining ? DRAIN_MS : IDLE_MS);
-    native.drain(wakeFd);
+    const ready = native.poll(fds, draining ? DRAIN_MS : IDLE_MS);
+    if ((ready & WOKEN) !== 0) native.drain(wakeFd);
   }
 }
 

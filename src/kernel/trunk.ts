@@ -221,6 +221,8 @@ export interface ServiceRoutes {
   readonly cidrs: readonly string[];
   /** The node's addresses: the source of what its own processes send to services. */
   readonly sources: readonly string[];
+  /** Longest packet to them: what pods take, though the trunk may take more. */
+  readonly mtu: number;
 }
 
 /**
@@ -237,12 +239,14 @@ export function setServiceRoutes(net: Netns, trunk: Trunk, wanted: ServiceRoutes
   const targets = new Set([...wanted.cidrs, ...aliases].map(canonicalText));
   const present = listRoutes(net.rtnl, { ifindex, protocol: ROUTE_PROTOCOL });
   const right = new Set(
-    present.filter(({ dst, src }) => src === sourceOf(dst)).map(({ dst }) => dst),
+    present
+      .filter(({ dst, src, mtu }) => src === sourceOf(dst) && mtu === wanted.mtu)
+      .map(({ dst }) => dst),
   );
   for (const dst of targets) {
     if (right.has(dst)) continue;
     const src = sourceOf(dst);
-    const base = { dst, ifindex, scope: Scope.LINK };
+    const base = { dst, ifindex, scope: Scope.LINK, mtu: wanted.mtu };
     replaceRoute(net.rtnl, src === undefined ? base : { ...base, src });
   }
   for (const { dst, metric } of present) {

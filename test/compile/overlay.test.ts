@@ -4,7 +4,7 @@ import { PLAIN_OVERLAY, waysTo } from '../../src/compile/overlay.js';
 import type { OverlayView } from '../../src/compile/overlay.js';
 import { projectNode } from '../../src/model/nodes.js';
 import { FLANNEL, vtepMacOf } from '../../src/model/vtep.js';
-import { podMtu } from '../../src/agent/mtu.js';
+import { podMtu, trunkMtu } from '../../src/agent/mtu.js';
 import type { MtuUplink } from '../../src/agent/mtu.js';
 import { parseConfig } from '../../src/config/config.js';
 
@@ -103,4 +103,9 @@ test('overlay: pods get the least MTU of uplinks that are up, less what is put a
   t.is(podMtu(config('podMTU: 1300'), [link(1500, true)]), 1300);
   t.is(podMtu(config(), [link(9000, true)]), 2048 - 256 - 14);
   t.is(podMtu(config(), []), 1500);
+  // What comes by the wide uplink climbs as long as it is.
+  t.is(trunkMtu(config(), [link(1500, true), link(1400, true)]), 1500);
+  t.is(trunkMtu(config('podMTU: 1600'), [link(1500, true)]), 1600);
+  t.is(trunkMtu(config(), [link(9000, true)]), 2048 - 256 - 14);
+  t.is(trunkMtu(config(), []), 1500);
 });

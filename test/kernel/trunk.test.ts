@@ -8,6 +8,7 @@ import {
 import { type Namespace, labTest } from '../support/netns.js';
 
 const MTU = 1500;
+const POD_MTU = 1450;
 
 /** Everything about links, addresses and routes that ip(8) shows, counters left out. */
 function stateOf(ns: Namespace): string {
@@ -89,7 +90,11 @@ for (const [kind, sum] of [
       ns.run(['ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo']);
       const net = netnsAt(ns.path);
       const trunk = ensureTrunk(net, { kind, mtu: MTU });
-      setServiceRoutes(net, trunk, { cidrs: ['10.96.0.0/12'], sources: ['192.0.2.1'] });
+      setServiceRoutes(net, trunk, {
+        cidrs: ['10.96.0.0/12'],
+        sources: ['192.0.2.1'],
+        mtu: POD_MTU,
+      });
       const lane = ns.start(['tcpdump', '-lnvvi', 'slc1', '-c', '1', 'udp']);
       await lane.waitFor(/listening on/);
       ns.run(['bash', '-c', 'echo hello > /dev/udp/10.96.0.1/4000']);
@@ -104,7 +109,7 @@ labTest('trunk: a restart adopts it and changes nothing', (t, lab) => {
   const ns = lab.namespace('node');
   ns.run(['ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo']);
   const net = netnsAt(ns.path);
-  const wanted = { cidrs: ['10.96.0.0/12'], sources: ['192.0.2.1'] };
+  const wanted = { cidrs: ['10.96.0.0/12'], sources: ['192.0.2.1'], mtu: POD_MTU };
   const first = ensureTrunk(net, { kind: 'xdp', mtu: MTU });
   setServiceRoutes(net, first, wanted);
   const before = stateOf(ns);
@@ -127,11 +132,15 @@ labTest(
     const net = netnsAt(ns.path);
     const trunk = ensureTrunk(net, { kind: 'xdp', mtu: MTU });
     const sources = ['192.0.2.1', '2001:db8::1'];
-    setServiceRoutes(net, trunk, { cidrs: ['10.96.0.0/12', 'fd00:10:96::/112'], sources });
+    setServiceRoutes(net, trunk, {
+      cidrs: ['10.96.0.0/12', 'fd00:10:96::/112'],
+      sources,
+      mtu: POD_MTU,
+    });
     const to = (address: string): string => ns.run(['ip', 'route', 'get', address]);
-    t.regex(to('10.96.0.1'), /dev slc0 .*src 192\.0\.2\.1/);
+    t.regex(to('10.96.0.1'), /dev slc0 .*src 192\.0\.2\.1.* mtu 1450/s);
     t.regex(to('fd00:10:96::a'), /dev slc0 .*src 2001:db8::1/);
-    setServiceRoutes(net, trunk, { cidrs: ['10.112.0.0/12'], sources });
+    setServiceRoutes(net, trunk, { cidrs: ['10.112.0.0/12'], sources, mtu: POD_MTU });
     const routed = (family: '-4' | '-6'): string[] => {
       const routes = ns.json(['ip', '-j', family, 'route', 'show', 'dev', 'slc0']);
       return (routes as { dst: string }[]).map(({ dst }) => dst);
@@ -141,7 +150,7 @@ labTest(
     t.deepEqual(routed('-6'), [alias6]);
     t.regex(to(alias4), /dev slc0 .*src 192\.0\.2\.1/);
     t.regex(to(alias6), /dev slc0 .*src 2001:db8::1/);
-    setServiceRoutes(net, trunk, { cidrs: [], sources: ['192.0.2.1'] });
+    setServiceRoutes(net, trunk, { cidrs: [], sources: ['192.0.2.1'], mtu: POD_MTU });
     t.deepEqual([routed('-4'), routed('-6')], [[alias4], []], 'a family of no address needs none');
     net.close();
   },
@@ -153,7 +162,7 @@ labTest('trunk: removal leaves what was there before', (t, lab) => {
   const net = netnsAt(ns.path);
   const before = stateOf(ns);
   const trunk = ensureTrunk(net, { kind: 'xdp', mtu: MTU });
-  setServiceRoutes(net, trunk, { cidrs: ['10.96.0.0/12'], sources: ['192.0.2.1'] });
+  setServiceRoutes(net, trunk, { cidrs: ['10.96.0.0/12'], sources: ['192.0.2.1'], mtu: POD_MTU });
   t.true(removeTrunk(net));
   t.is(stateOf(ns), before);
   t.false(removeTrunk(net), 'a second removal finds nothing');

@@ -86,7 +86,7 @@ function node(t: ExecutionContext): Node {
   configure(ns, pod, peer, toPod);
   const net = netnsAt(`/var/run/netns/${ns.name}`);
   const trunk = ensureTrunk(net, { kind: 'xdp', mtu: 1500 });
-  setServiceRoutes(net, trunk, { cidrs: [], sources: [NODE] });
+  setServiceRoutes(net, trunk, { cidrs: [], sources: [NODE], mtu: 1500 });
   net.close();
   const maps = createMaps();
   const rig = openRig(maps);

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { openLab } from '../support/netns.js';
+import type { Namespace, RunResult } from '../support/netns.js';
 import { needs } from '../support/skip.js';
+import { PEER } from './peer.js';
 import { FAR, NEAR, NODE, PODS, PORT, type Site, openEgressSite } from './egress/site.js';
 
 const declare = needs({
@@ -86,6 +88,29 @@ egressTest(
     list(`${NEAR.ipv4}/32`);
     await site.awaitStatus((status) => status.problems.length === 0);
     t.regex(await asked(FAR.ipv4), isFrom(NODE.ipv4));
+  },
+);
+
+egressTest(
+  'egress: questions and answers in fragments pass, and the fragments of the host are its own',
+  async (t, { node, outside, pods, ...site }) => {
+    const large = '4000';
+    await site.serve(outside);
+    await site.startAgent();
+    const ask = async (who: Namespace, address: string): Promise<RunResult> =>
+      who.runAsync(['python3', PEER, 'large', address, String(PORT), large]);
+    for (const who of [pods.shell, node]) {
+      for (const family of FAMILIES) {
+        const address = FAR[family];
+        let told = await ask(who, address);
+        // The way to a pod is narrower than the wire: over IPv6 the sender has to learn it (RFC 8201).
+        if (family === 'ipv6' && who !== node && told.status !== 0) told = await ask(who, address);
+        t.is(told.stdout.trim(), large, `udp ${family}: ${told.stderr}`);
+        const ping = ['ping', '-c', '2', '-i', '0.2', '-W', '2', '-s', large, address] as const;
+        const { status, stdout } = who.tryRun(ping);
+        t.is(status, 0, stdout);
+      }
+    }
   },
 );
 

@@ -2,6 +2,7 @@
 
 peer.py serve PORT [NAME]             TCP and UDP, both families; a name stands behind every answer
 peer.py ask tcp|udp ADDRESS PORT [N]  prints what the server says, N times over new sockets
+peer.py large ADDRESS PORT BYTES      asks with so many, over UDP; prints the length of the answer
 peer.py hold tcp|udp ADDRESS PORT     one socket; a line in, the server's word out
 peer.py raw IFNAME HEX...             frames as they are
 """
@@ -43,11 +44,11 @@ def serve(port):
 
 
 def answer_datagram(sock):
-    """From the address that was asked, whichever of ours it is."""
-    _, asked, _, address = sock.recvmsg(65535, 256)
+    """From the address that was asked, whichever of ours it is, and no shorter than the question."""
+    question, asked, _, address = sock.recvmsg(65535, 256)
     level, kind, info = asked[0]
     source = (level, kind, info[:16] + bytes(4))
-    sock.sendmsg([seen(address)], [source], 0, address)
+    sock.sendmsg([seen(address).ljust(len(question))], [source], 0, address)
 
 
 def answer(selector, connection):
@@ -72,6 +73,14 @@ def ask(protocol, address, port):
         sock.connect((address, port))
         sock.sendall(b"who?")
         return sock.recv(65535).decode()
+
+
+def large(address, port, length):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
+        sock.settimeout(TIMEOUT_S)
+        sock.connect((address, port))
+        sock.sendall(b"?" * length)
+        return len(sock.recv(65535))
 
 
 def hold(protocol, address, port):
@@ -101,6 +110,8 @@ match sys.argv[1:]:
     case ["ask", protocol, address, port, *times]:
         for _ in range(int(times[0]) if times else 1):
             print(ask(protocol, address, int(port)))
+    case ["large", address, port, length]:
+        print(large(address, int(port), int(length)))
     case ["hold", protocol, address, port]:
         hold(protocol, address, int(port))
     case ["raw", ifname, *frames]:
