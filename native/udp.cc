@@ -1,14 +1,11 @@
 /**
  * UDP in batches, straight into linear memory: recvmmsg(2), sendmmsg(2), udp(7), ip(7), ipv6(7).
  *
- * `streamOpen` makes sockets for TCP in the same way, which Node then serves.
- *
  * `udpServe` watches a socket on Node's event loop. Whenever datagrams are there, up to a batch of
  * them is received into the slots of the caller's memory, the caller's function is called once, and
  * whatever it answered, in the same slots, is sent. What it did not answer can be answered later by
  * `udpSend`.
  */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <node_api.h>
 #include <sys/socket.h>
@@ -18,8 +15,7 @@
 
 #include "addon.h"
 #include "args.h"
-#include "fd.h"
-#include "netns.h"
+#include "datagram-peer.h"
 #include "sys-error.h"
 #include "uv.h"
 
@@ -29,8 +25,6 @@ namespace {
 constexpr uint32_t kBatch = 64;
 // Batches in a row before the event loop may serve others.
 constexpr int kRounds = 16;
-constexpr size_t kControlBytes = CMSG_SPACE(sizeof(in6_pktinfo));
-constexpr size_t kAddr = 16;
 
 /** A descriptor of a batch; word for word BATCH_* of assembly/abi-dns.ts. */
 struct Descriptor {
@@ -40,71 +34,6 @@ struct Descriptor {
   uint32_t reserved;
 };
 static_assert(sizeof(Descriptor) == 24);
-
-/** Who a datagram came from and where it was sent to; addresses IPv4-mapped, network order. */
-struct Peer {
-  uint8_t addr[kAddr];
-  uint8_t localAddr[kAddr];  // zero: the socket has one address only
-  uint16_t portBe;
-  uint16_t family;  // 4 or 6
-  uint32_t ifindex;
-};
-static_assert(sizeof(Peer) == 40);
-
-struct Mapped {
-  uint8_t bytes[kAddr];
-};
-
-Mapped MapIpv4(const void* addr4) {
-  Mapped mapped{};
-  mapped.bytes[10] = mapped.bytes[11] = 0xff;
-  memcpy(mapped.bytes + 12, addr4, 4);
-  return mapped;
-}
-
-/** Address of a socket from its parts. @returns its length */
-socklen_t MakeSockaddr(sockaddr_storage* out, int family, const uint8_t* addr, uint16_t portBe,
-                       uint32_t ifindex) {
-  *out = {};
-  if (family == 4) {
-    auto* sin = reinterpret_cast<sockaddr_in*>(out);
-    sin->sin_family = AF_INET;
-    sin->sin_port = portBe;
-    memcpy(&sin->sin_addr, addr + 12, 4);
-    return sizeof *sin;
-  }
-  auto* sin6 = reinterpret_cast<sockaddr_in6*>(out);
-  sin6->sin6_family = AF_INET6;
-  sin6->sin6_port = portBe;
-  memcpy(&sin6->sin6_addr, addr, kAddr);
-  sin6->sin6_scope_id = IN6_IS_ADDR_LINKLOCAL(&sin6->sin6_addr) ? ifindex : 0;
-  return sizeof *sin6;
-}
-
-/** Ancillary data that makes a reply leave from where the query was sent to. @returns its bytes */
-size_t MakeControl(msghdr* message, uint8_t* control, int family, const uint8_t* local,
-                   uint32_t ifindex) {
-  message->msg_control = control;
-  message->msg_controllen = kControlBytes;
-  cmsghdr* header = CMSG_FIRSTHDR(message);
-  if (family == 4) {
-    in_pktinfo info{};
-    memcpy(&info.ipi_spec_dst, local + 12, 4);
-    header->cmsg_level = IPPROTO_IP;
-    header->cmsg_type = IP_PKTINFO;
-    header->cmsg_len = CMSG_LEN(sizeof info);
-    memcpy(CMSG_DATA(header), &info, sizeof info);
-    return CMSG_SPACE(sizeof info);
-  }
-  in6_pktinfo info{};
-  memcpy(&info.ipi6_addr, local, kAddr);
-  info.ipi6_ifindex = IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? ifindex : 0;
-  header->cmsg_level = IPPROTO_IPV6;
-  header->cmsg_type = IPV6_PKTINFO;
-  header->cmsg_len = CMSG_LEN(sizeof info);
-  memcpy(CMSG_DATA(header), &info, sizeof info);
-  return CMSG_SPACE(sizeof info);
-}
 
 /** A socket that is served on the event loop. */
 class Server {
@@ -292,85 +221,7 @@ Server* Handle(Args& args, const Napi::CallbackInfo& info) {
   return args.failed() ? nullptr : info[0].As<Napi::External<Server>>().Data();
 }
 
-/** A socket of either type, bound; one of TCP listens, too. */
-Napi::Value Open(const Napi::CallbackInfo& info, int type) {
-  Napi::Env env = info.Env();
-  Args args(info);
-  const int family = static_cast<int>(args.Int(0, "family", 4, 6));
-  const ByteView address = args.Bytes(1, "address");
-  const auto port = static_cast<uint16_t>(args.Int(2, "port", 0, 0xffff));
-  const int shared = static_cast<int>(args.Int(3, "shared", 0, 1));
-  const int freely = static_cast<int>(args.Int(4, "free", 0, 1));
-  const int buffer = static_cast<int>(args.Int(5, "bufferBytes", 0, INT32_MAX));
-  const int netnsFd = args.OptionalFd(6, "netnsFd");
-  const auto ifindex = static_cast<uint32_t>(args.Int(7, "ifindex", 0, INT32_MAX));
-  args.Require(args.failed() || address.len == kAddr, "address must have 16 bytes");
-  args.Require(family != 5, "family must be 4 or 6");
-  if (args.failed()) return env.Undefined();
-  const int domain = family == 4 ? AF_INET : AF_INET6;
-  const SysResult made = SocketIn(netnsFd, domain, type | SOCK_NONBLOCK, 0);
-  if (!made.ok()) return ThrowSys(env, made, "port=" + std::to_string(port));
-  UniqueFd fd(made.value);
-  const int on = 1;
-  const bool isUdp = type == SOCK_DGRAM;
-  const bool isAny = family == 4
-                         ? memcmp(address.ptr + 12, "\0\0\0\0", 4) == 0
-                         : IN6_IS_ADDR_UNSPECIFIED(reinterpret_cast<in6_addr*>(address.ptr));
-  struct Option {
-    bool wanted;
-    int level, name;
-    const char* text;
-  };
-  const Option options[] = {
-      {shared != 0, SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT"},
-      // Connections of an earlier process that are still being closed do not matter.
-      {!isUdp, SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR"},
-      {family == 6, IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY"},
-      {freely != 0, IPPROTO_IP, IP_FREEBIND, "IP_FREEBIND"},
-      {isUdp && isAny && family == 4, IPPROTO_IP, IP_PKTINFO, "IP_PKTINFO"},
-      {isUdp && isAny && family == 6, IPPROTO_IPV6, IPV6_RECVPKTINFO, "IPV6_RECVPKTINFO"},
-  };
-  for (const Option& option : options) {
-    if (option.wanted && setsockopt(fd.get(), option.level, option.name, &on, sizeof on) != 0) {
-      return ThrowSys(env, errno, "setsockopt", option.text);
-    }
-  }
-  if (buffer > 0) {
-    // More than the system's limit where we may.
-    if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0) {
-      setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-    }
-  }
-  sockaddr_storage local;
-  socklen_t len = MakeSockaddr(&local, family, address.ptr, htons(port), ifindex);
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&local), len) != 0) {
-    return ThrowSys(env, errno, "bind", "port=" + std::to_string(port));
-  }
-  if (!isUdp && listen(fd.get(), SOMAXCONN) != 0) {
-    return ThrowSys(env, errno, "listen", "port=" + std::to_string(port));
-  }
-  len = sizeof local;
-  getsockname(fd.get(), reinterpret_cast<sockaddr*>(&local), &len);
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("port", Napi::Number::New(env, ntohs(reinterpret_cast<sockaddr_in*>(&local)->sin_port)));
-  out.Set("fd", Napi::Number::New(env, fd.release()));
-  return out;
-}
-
 }  // namespace
-
-/**
- * udpOpen(family, address, port, shared, free, bufferBytes, netnsFd, ifindex): {fd, port}
- *
- * A socket bound to an address (16 bytes, IPv4-mapped; all zero or ::ffff:0.0.0.0 = any). `shared`:
- * SO_REUSEPORT; `free`: the address need not be there yet (IP_FREEBIND); `ifindex`: of a link-local
- * address.
- */
-Napi::Value UdpOpen(const Napi::CallbackInfo& info) { return Open(info, SOCK_DGRAM); }
-
-/** streamOpen(family, address, port, shared, free, 0, netnsFd, ifindex): {fd, port}; TCP, listening
- */
-Napi::Value StreamOpen(const Napi::CallbackInfo& info) { return Open(info, SOCK_STREAM); }
 
 /**
  * udpServe(fd, view, slotsOff, slotSize, slots, descriptorsOff, listener, flags, serve): server
