@@ -19,10 +19,11 @@ const CORE_LAYERS = {
   stage: ['abi', 'mem', 'wire', 'table', 'tables', 'pkt', 'flow', 'balance', 'answer', 'dns'],
   delta: ['abi', 'mem', 'table', 'tables', 'flow', 'balance', 'dns'],
   engine: ['abi', 'mem', 'wire', 'table', 'tables', 'pkt', 'flow', 'io', 'stage'],
+  embed: ['abi', 'mem', 'table', 'pkt', 'stage', 'engine'],
 };
 
 /** Files and folders that sit directly in assembly/: `tables` is a file, `table` a folder. */
-const FILES = new Set(['abi', 'tables', 'pkt', 'delta', 'engine']);
+const FILES = new Set(['abi', 'tables', 'pkt', 'delta', 'engine', 'embed']);
 /** The contract is three files. */
 const SUFFIXES = { abi: '(-dns|-cache)?\\.ts$' };
 const corePath = (layer) =>
@@ -38,9 +39,10 @@ const coreRules = Object.entries(CORE_LAYERS).map(([layer, below]) => ({
 
 /** Below everything in src/: no knowledge of what they are used for. */
 const BOTTOM =
-  '^src/((errors|log|addr|validate|yaml|package-root|native|native-addon|native-layout|unix-socket|turns|disk|http-server|go-duration|deferred)\\.ts$|journal/)';
+  '^src/((errors|log|addr|sha256|validate|yaml|package-root|native|native-addon|native-layout|unix-socket|turns|disk|http-server|go-duration|deferred|dns/wire/(header|name))\\.ts$|journal/)';
 /** The composition roots: what a command or a thread starts. */
-const ROOTS = '^src/(agent/agent|agent/cleanup|cli|agent-commands|replay|core/lane-worker)\\.ts$';
+const ROOTS =
+  '^src/(agent/agent|agent/cleanup|cli|agent-commands|replay|start/sluice|core/lane-worker)\\.ts$';
 /** Pieces that only composition roots and the agent put together. */
 const DRIVERS = ['sources', 'kernel', 'port', 'cni', 'dns', 'ipam', 'flannel'];
 /** What a driver may know of another one: what an address is asked for with, and given as. */
@@ -55,7 +57,12 @@ const only = (name, comment, from, allowed) =>
 module.exports = {
   forbidden: [
     forbid('no-cycles', 'an import cycle has no bottom', {}, { circular: true }),
-    forbid('no-orphans', 'code that nothing uses', { orphan: true, path: '^(src|assembly)/' }, {}),
+    forbid(
+      'no-orphans',
+      'code that nothing uses; what others embed is used by them',
+      { orphan: true, path: '^(src|assembly)/', pathNot: '^src/embed/' },
+      {},
+    ),
 
     ...coreRules,
     forbid(
@@ -114,6 +121,12 @@ module.exports = {
       'model and compile have no I/O, no clock and no randomness',
       { path: '^src/(model|compile)/' },
       { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|util)$' },
+    ),
+    forbid(
+      'src-embed-anywhere',
+      'what others embed runs in any JavaScript runtime: nothing of Node, directly or not',
+      { path: '^src/embed/' },
+      { reachable: true, path: '^(node:)?(fs|path|crypto|util|net|os|url|buffer|worker_threads)$' },
     ),
     ...DRIVERS.map((driver) =>
       forbid(

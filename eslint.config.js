@@ -11,6 +11,7 @@ const HOST = [
   'bench/**/*.ts',
   'scripts/**/*.ts',
   'examples/**/*.ts',
+  'playground/**/*.ts',
 ];
 const CORE = ['assembly/**/*.ts'];
 
@@ -40,7 +41,7 @@ const shape = {
 };
 
 export default defineConfig(
-  { ignores: ['build/', 'node_modules/', 'docs/'] },
+  { ignores: ['build/', 'node_modules/', 'docs/', 'examples/embed/{deno,bun}/'] },
   {
     files: HOST,
     extends: [tseslint.configs.strictTypeChecked],

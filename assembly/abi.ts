@@ -10,7 +10,7 @@
  */
 
 /** Raised whenever an export, a region or a row changes its meaning. */
-export const ABI_VERSION = 4;
+export const ABI_VERSION = 5;
 
 // ---- Fixed part of linear memory ------------------------------------------------------
 //
@@ -864,6 +864,24 @@ export const VNET_F_NEEDS_CSUM = 1;
 
 /** Where received frames begin in their UMEM frame at the latest: room to grow in front. */
 export const FRAME_HEADROOM = 256;
+
+// ---- Batches of an embedder: `processBatch` over descriptors --------------------------
+
+/** u32: linear address of the Ethernet header; afterwards, where it is then. */
+export const FRAME_PTR_OFF = 0;
+/** u32: bytes of the frame; afterwards, as it is then. */
+export const FRAME_LEN_OFF = 4;
+/** u32: ifindex of the link the frame came from. Read only. */
+export const FRAME_IN_IFINDEX_OFF = 8;
+/** u32, written: ifindex of the link it leaves by. */
+export const FRAME_OUT_IFINDEX_OFF = 12;
+/** u8 Verdict, u8 Drop, u8 Action, u8 0, written. */
+export const FRAME_VERDICT_OFF = 16;
+export const FRAME_DROP_OFF = 17;
+export const FRAME_ACTION_OFF = 18;
+/** u32, written: linear address of the flow row that was used or made; 0 = none. */
+export const FRAME_ROW_OFF = 20;
+export const FRAME_DESC_SIZE = 24;
 
 // ---- Pkt: one frame in flight ---------------------------------------------------------
 

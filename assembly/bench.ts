@@ -18,7 +18,8 @@ import {
 } from './abi';
 import { buildMaglev } from './delta';
 import { dnsAnswer } from './dns/answer';
-import { beginPkt, copyMacs, processFrame } from './engine';
+import { processFrame } from './embed';
+import { beginPkt, copyMacs } from './engine';
 import { NO_ROW, openRow, publish, vacantFlow } from './flow/flow-table';
 import { Row, V4, dstOff, newDstOff, newSrcOff, rowIdx, srcOff, tallyOf } from './flow/row';
 import { swapPorts } from './flow/tuple';
@@ -32,6 +33,7 @@ import { parse } from './stage/parse';
 import { addDelta, checksum, deltaU32, fold, sumScalar } from './wire/checksum';
 
 export * from './index';
+export * from './bench-tables';
 
 // The tuple of flow i, as bench/native/flow-hit.c makes it too.
 const CLIENT_NET: u32 = 0x0a000000; // 10.0.0.0

@@ -7,7 +7,6 @@ import {
   BURST_MAX,
   CONTROL_BASE,
   CONTROL_KICK_MASK_OFF,
-  CONTROL_TRACE_OFF,
   Drop,
   KICK_RX_SHIFT,
   LaneCounter,
@@ -231,64 +230,4 @@ export function copyMacs(p: Pkt): void {
   const eth = Eth.at(p.frame);
   eth.copyDst(p.macs);
   eth.copySrc(p.macs + 6);
-}
-
-/**
- * Parse only: what is in a frame, without deciding anything.
- *
- * @returns Verdict.NONE, or DROP with the reason in the Pkt record at PKTS_BASE
- */
-export function parseFrame(frame: usize, len: u32): Verdict {
-  return parse(beginPkt(frame, len, 0, 0));
-}
-
-/**
- * One frame for an embedder: decided and rewritten where it lies, sent nowhere.
- *
- * @param inIfindex  the link it came from
- * @param frame      linear address of the Ethernet header
- * @returns          the Verdict; the Pkt record at PKTS_BASE holds reason, action and way out
- */
-export function processFrame(inIfindex: u32, frame: usize, len: u32, nowMs: f64): Verdict {
-  setClock(nowMs);
-  const p = beginPkt(frame, len, inIfindex, 0);
-  const v = decide(p);
-  count(LaneCounter.RX_PACKETS, 1);
-  count(LaneCounter.RX_BYTES, len);
-  switch (v) {
-    case Verdict.DROP:
-      countDrop(p.drop);
-      count(LaneCounter.DROPPED, 1);
-      return v;
-    case Verdict.PUNT:
-      count(LaneCounter.PUNTED, 1);
-      return v;
-    default:
-      if (p.macs && !p.has(PKT_F_ANSWER)) copyMacs(p);
-      if (p.has(PKT_F_ANSWER)) count(LaneCounter.ANSWERED, 1);
-      count(LaneCounter.TX_PACKETS, 1);
-      count(LaneCounter.TX_BYTES, p.len);
-      return v;
-  }
-}
-
-/**
- * What would become of a frame: decided by the tables as they are, and nothing is left behind but
- * the frame itself and the Pkt record: no row, no state, no counter, no affinity, no turn.
- *
- * An answer (a rejection, ARP) lies where the frame was. Of a flow that has no row yet the addresses
- * are not translated in the frame; the record has the new ones.
- *
- * @param inIfindex  the link it would come from
- * @param frame      linear address of the Ethernet header, in SCRATCH
- * @returns          the Verdict; all that was found is in the Pkt record at PKTS_BASE
- */
-export function traceFrame(inIfindex: u32, frame: usize, len: u32, nowMs: f64): Verdict {
-  setClock(nowMs);
-  const p = beginPkt(frame, len, inIfindex, 0);
-  store<u32>(CONTROL_BASE + CONTROL_TRACE_OFF, 1);
-  const v = decide(p);
-  store<u32>(CONTROL_BASE + CONTROL_TRACE_OFF, 0);
-  if (v != Verdict.DROP && p.macs && !p.has(PKT_F_ANSWER)) copyMacs(p);
-  return v;
 }

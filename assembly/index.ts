@@ -32,8 +32,10 @@ export { cacheDue } from './dns/cache-due';
 export { cacheFailed, cachePut } from './dns/cache-put';
 export { dnsBatch } from './dns/batch';
 export { applyNames } from './dns/update';
-export { parseFrame, processFrame, runBurst, traceFrame } from './engine';
+export { parseFrame, processBatch, processFrame, traceFrame } from './embed';
+export { runBurst } from './engine';
 export { checksum } from './wire/checksum';
+export { lpmFind } from './table/lpm';
 export { maglevBuild, maglevPick } from './table/maglev';
 
 /** @returns the version of this contract; hosts compare it with the one they were built for */

@@ -32,7 +32,7 @@ export { nhFlow4, nhFlow6, pickHash } from './mem/hash';
 export { arenaGive, arenaReset, arenaTake } from './table/arena';
 export { podAddress } from './dns/pods';
 export { tableDelete, tableFind, tablePut } from './table/hash-table';
-export { lpmDelete, lpmFind, lpmPut } from './table/lpm';
+export { lpmDelete, lpmPut } from './table/lpm';
 
 export function flowFind4(src: usize, dst: usize, ports: u32, kind: u32): usize {
   return findFlow<V4>(src, dst, ports, kind);

@@ -20,6 +20,29 @@ export interface Result {
   readonly samples: number;
   /** Interquartile range / median of the pairs' ratios; of the values when there is no rival. */
   readonly spread: number;
+  /** First and third quartile of our values. */
+  readonly range: Range;
+  /** What was measured, where several results say it against different rivals; else the name. */
+  readonly subject?: string;
+  /** Who `against` is, in a word or two. */
+  readonly rival?: string;
+  /** The rival's median and quartiles. */
+  readonly theirs?: number;
+  readonly theirRange?: Range;
+  /** Where on the axis of a sweep this was measured. */
+  readonly at?: Point;
+}
+
+/** First and third quartile. */
+export type Range = readonly [number, number];
+
+/** One place on the axis of a sweep. */
+export interface Point {
+  /** What grows: "flows", "services". */
+  readonly axis: string;
+  readonly x: number;
+  /** Bytes of tables that a look-up may touch at this place; what the caches are compared with. */
+  readonly bytes?: number;
 }
 
 /** What the runner hands to a suite. */
@@ -32,6 +55,8 @@ export interface Context {
   readonly scope: Scope;
   /** Progress, to standard error. */
   note(message: string): void;
+  /** One of the suite's results cannot be had here. */
+  skip(name: string, reason: string): void;
 }
 
 export interface Suite {
@@ -57,6 +82,9 @@ export interface Label {
   readonly name: string;
   readonly unit: string;
   readonly better: Better;
+  readonly subject?: string;
+  readonly rival?: string;
+  readonly at?: Point;
 }
 
 /** @throws RangeError on an empty list */
@@ -76,10 +104,15 @@ function quantile(sorted: readonly number[], share: number): number {
   return lower + (upper - lower) * (place % 1);
 }
 
+function quartiles(values: readonly number[]): Range {
+  const sorted = [...values].sort((a, b) => a - b);
+  return [quantile(sorted, 0.25), quantile(sorted, 0.75)];
+}
+
 /** Relative width of the middle half: what one disturbed sample cannot widen. */
 export function spread(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / median(values);
+  const [first, third] = quartiles(values);
+  return (third - first) / median(values);
 }
 
 /**
@@ -105,6 +138,31 @@ export async function comparePairs<K extends string>(
   return { ours, theirs };
 }
 
+/**
+ * Take samples A B C A B C ...: one of ours stands beside one of each rival.
+ *
+ * @param rivals  by name
+ * @returns       pairs by name of the rival, in the same order
+ */
+export async function compareAll<K extends string>(
+  ours: Sampler<K>,
+  rivals: ReadonlyMap<string, Sampler<K>>,
+  count: number,
+): Promise<Map<string, Pairs<K>>> {
+  const mine: Sample<K>[] = [];
+  const others = new Map([...rivals.keys()].map((name) => [name, [] as Sample<K>[]]));
+  // The first round warms up and does not count.
+  for (let round = -1; round < count; round++) {
+    const sample = await ours();
+    if (round >= 0) mine.push(sample);
+    for (const [name, sampler] of rivals) {
+      const other = await sampler();
+      if (round >= 0) others.get(name)?.push(other);
+    }
+  }
+  return new Map([...others].map(([name, theirs]) => [name, { ours: mine, theirs }]));
+}
+
 /** The result for one of the numbers of a comparison. */
 export function comparison<K extends string>(
   label: Label,
@@ -113,7 +171,8 @@ export function comparison<K extends string>(
   against: string,
 ): Result {
   const ours = pairs.ours.map((sample) => sample[key]);
-  const ratios = pairs.theirs.map((sample, i) => (ours[i] ?? NaN) / sample[key]);
+  const theirs = pairs.theirs.map((sample) => sample[key]);
+  const ratios = theirs.map((value, i) => (ours[i] ?? NaN) / value);
   return {
     ...label,
     value: median(ours),
@@ -121,6 +180,9 @@ export function comparison<K extends string>(
     ratio: median(ratios),
     samples: ratios.length,
     spread: spread(ratios),
+    range: quartiles(ours),
+    theirs: median(theirs),
+    theirRange: quartiles(theirs),
   };
 }
 
@@ -133,28 +195,43 @@ export function alone(label: Label, values: readonly number[]): Result {
     ratio: null,
     samples: values.length,
     spread: spread(values),
+    range: quartiles(values),
   };
 }
 
 /** Seconds benchmark.js spends on one sample. */
 const SAMPLE_SEC = 0.25;
-const QUICK_SAMPLE_SEC = 0.1;
+const QUICK_SAMPLE_SEC = 0.03;
+/** Shortest of benchmark.js's own cycles. */
+const CYCLE_SEC = 0.02;
 
 /**
- * One sample by benchmark.js.
+ * One sample by benchmark.js. A batch that takes as long as one of its cycles is one: it is timed
+ * as it is, because benchmark.js would want several of them.
  *
  * @param batch  runs `opsPerBatch` operations: at least a thousand where one is shorter than a
  *               microsecond, so that the call into WebAssembly does not count
- * @returns      nanoseconds per operation, median of benchmark.js's own cycles
+ * @returns      nanoseconds per operation, median of the cycles
  */
 export function measureBatch(batch: () => void, opsPerBatch: number, quick: boolean): number {
+  const once = secondsOf(batch);
+  if (once >= CYCLE_SEC) {
+    const rest = quick ? [] : [secondsOf(batch), secondsOf(batch)];
+    return (median([once, ...rest]) * 1e9) / opsPerBatch;
+  }
   const bench = new Benchmark('batch', batch, {
     maxTime: quick ? QUICK_SAMPLE_SEC : SAMPLE_SEC,
-    minTime: 0.02,
+    minTime: CYCLE_SEC,
     minSamples: 3,
   });
   bench.run({ async: false });
   const failure: unknown = bench.error;
   if (failure) throw new Error('benchmark.js: batch failed', { cause: failure });
   return (median(bench.stats.sample) * 1e9) / opsPerBatch;
+}
+
+function secondsOf(batch: () => void): number {
+  const begin = process.hrtime.bigint();
+  batch();
+  return Number(process.hrtime.bigint() - begin) / 1e9;
 }

@@ -15,6 +15,9 @@ const execFileAsync = promisify(execFile);
 const NATIVE_DIR = fileURLToPath(new URL('native/', import.meta.url));
 const OUT_DIR = fileURLToPath(new URL('../build/bench/', import.meta.url));
 const ABI_HEADER = fileURLToPath(new URL('../native/bpf/generated/abi.h', import.meta.url));
+const HEADERS = ['twin', 'frame', 'pkt', 'flow', 'nat', 'tables', 'stages'].map(
+  (name) => `${name}.h`,
+);
 const FLAGS = ['-O3', '-std=gnu17', '-Wall', '-Wextra', '-Wno-unused-function'];
 
 /** Why C programs cannot be compiled here, or undefined. */
@@ -42,9 +45,7 @@ async function isCurrent(out: string, sources: readonly string[]): Promise<boole
  */
 export async function compileNative(name: string): Promise<string> {
   const source = path.join(NATIVE_DIR, `${name}.c`);
-  const headers = ['twin.h', 'frame.h', 'pkt.h', 'flow.h'].map((file) =>
-    path.join(NATIVE_DIR, file),
-  );
+  const headers = HEADERS.map((file) => path.join(NATIVE_DIR, file));
   const out = path.join(OUT_DIR, name);
   if (await isCurrent(out, [source, ABI_HEADER, ...headers])) return out;
   await mkdir(OUT_DIR, { recursive: true });
@@ -75,7 +76,7 @@ function field(line: string, key: string): number {
 export async function startTwin(
   scope: Scope,
   name: string,
-  args: readonly number[],
+  args: readonly (number | string)[],
 ): Promise<Twin> {
   const program = await compileNative(name);
   const child = spawn(program, args.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });

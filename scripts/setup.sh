@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make everything ready for one purpose, and nothing twice.
 #
-#   setup.sh [demo|test|bench]     default: test
+#   setup.sh [demo|test|bench|docs|embed|playground]     default: test
 #
 # Three steps, each skipped when there is nothing to do: the packages of package-lock.json, the
 # Debian packages whose programs this purpose calls, and the build. Debian packages need root;
@@ -38,6 +38,7 @@ case $purpose in
       clang-14 libbpf-dev gcc libusrsctp-dev
       podman runc containerd busybox-static containernetworking-plugins iptables nftables etcd-server
       knot knot-dnsutils dnsperf unbound musl-tools
+      chromium wabt libjansson-dev python3-venv
     )
     ;;
   bench)
@@ -47,7 +48,12 @@ case $purpose in
     )
     optional=(containernetworking-plugins iptables)
     ;;
-  *) die "unknown purpose '$purpose': expected demo, test or bench" ;;
+  embed)
+    compilers=() programs=(gcc)
+    optional=(chromium wabt libjansson-dev python3-venv)
+    ;;
+  docs | playground) compilers=() programs=() optional=() ;;
+  *) die "unknown purpose '$purpose': expected demo, test, bench, docs, embed or playground" ;;
 esac
 
 # ---- Node and its packages --------------------------------------------------------------
@@ -135,8 +141,10 @@ for program in "${missing[@]}"; do
 done
 
 # clang only compares the committed bytecode with its sources, usrsctp is the SCTP stack that one test
-# speaks with, knot-dnsutils and musl-tools bring resolvers beside glibc's, and the container runtimes, the reference plugins and etcd are what the pod network is
-# held against: worth one attempt, not a failure. One that is not to be had keeps no other away.
+# speaks with, knot-dnsutils and musl-tools bring resolvers beside glibc's, the container runtimes, the
+# reference plugins and etcd are what the pod network is held against, Chromium is where the playground
+# is looked at and one place where the core runs, and wabt (wasm2c) another: worth one attempt, not a
+# failure. One that is not to be had keeps no other away.
 tried=build/stamps/optional-packages-$purpose
 if ((${#optional[@]} > 0)) && can_apt && [[ $(cat "$tried" 2>/dev/null) != "${optional[*]}" ]]; then
   if ! dpkg -s "${optional[@]}" >/dev/null 2>&1; then
@@ -158,6 +166,9 @@ fi
 
 case $purpose in
   demo) exec bash scripts/build.sh core native host ;;
-  test) exec bash scripts/build.sh core debug native host ;;
+  test) exec bash scripts/build.sh core baseline debug embed native host ;;
   bench) exec bash scripts/build.sh core bench native host ;;
+  embed) exec bash scripts/build.sh core baseline ;;
+  docs) ;;
+  playground) exec bash scripts/build.sh core ;;
 esac

@@ -6,7 +6,6 @@
  * beside the bytes. Parsing is strict, because `010.1.1.1` is 8.1.1.1 to some programs and
  * 10.1.1.1 to others, and a rule that is read two ways is a hole.
  */
-import { isIP, isIPv4 } from 'node:net';
 import { parseCidr as parseCidrText } from 'cidr-tools';
 import { parseIp, stringifyIp } from 'ip-bigint';
 import { DataplaneError } from './errors.js';
@@ -33,7 +32,22 @@ const BITS_PER_BYTE = 8;
 const MAPPED_MARK = 0xffffn << 32n;
 const DOTTED_QUAD = /^\d+\.\d+\.\d+\.\d+$/;
 const DIGIT_0 = '0'.charCodeAt(0);
+/** RFC 791 in dotted decimal, no octet with a leading zero. */
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+const IPV6_LETTERS = /^[\da-f:.]+$/i;
 const LEADING_ZERO = /(^|\.)0+(?=\d)/g;
+
+const isIPv4 = (text: string): boolean => IPV4.test(text);
+
+/** RFC 4291 2.2, without a zone: what the host of a URL may be (WHATWG URL, IPv6 parser). */
+const isIPv6 = (text: string): boolean =>
+  IPV6_LETTERS.test(text) && URL.canParse(`http://[${text}]/`);
+
+/** The family of a text that is an address without a zone. */
+function versionOf(text: string): Family | undefined {
+  if (isIPv4(text)) return 4;
+  return isIPv6(text) ? 6 : undefined;
+}
 
 /** Where an IPv4 address lies in its mapped form. */
 const MAPPED_ADDR4_OFF = 12;
@@ -101,7 +115,7 @@ function addressComplaint(text: string): string {
  */
 export function parseAddress(text: string): Address {
   if (isIPv4(text)) return { family: 4, bytes: mappedBytes(text) };
-  if (isIP(text) === 0 || text.includes('%')) {
+  if (!isIPv6(text)) {
     throw new DataplaneError('ERR_ADDRESS', addressComplaint(text));
   }
   const parsed = parseIp(text);
@@ -119,7 +133,7 @@ export function parseAddress(text: string): Address {
 export function canonicalAddress(text: string): Address | undefined {
   if (isIPv4(text)) return { family: 4, bytes: mappedBytes(text) };
   const decimal = DOTTED_QUAD.test(text) ? text.replace(LEADING_ZERO, '$1') : text;
-  if (isIP(decimal) === 0 || decimal.includes('%')) return undefined;
+  if (versionOf(decimal) === undefined) return undefined;
   return parseAddress(decimal);
 }
 
@@ -147,7 +161,9 @@ export function parseCidr(text: string): Cidr {
     const shown = JSON.stringify(text);
     const [address = ''] = text.split('/');
     const why =
-      address.includes('.') && isIP(address) === 0 ? `: ${addressComplaint(address)}` : '';
+      address.includes('.') && versionOf(address) === undefined
+        ? `: ${addressComplaint(address)}`
+        : '';
     throw new DataplaneError(
       'ERR_ADDRESS',
       `${shown} is not a prefix; expected one such as 10.96.0.0/12 or fd00:10:96::/112${why}`,
@@ -181,10 +197,10 @@ export function canonicalCidr(text: string): Cidr | undefined {
 function maskedCidr(text: string): Cidr | undefined {
   const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text);
   const address = match?.[1];
-  if (match === null || address === undefined || isIP(address) === 0 || address.includes('%')) {
+  if (match === null || address === undefined || versionOf(address) === undefined) {
     return undefined;
   }
-  const family = isIP(address) === 4 ? 4 : 6;
+  const family = versionOf(address) ?? 6;
   const prefixLen = Number(match[2]);
   if (prefixLen > (family === 4 ? 32 : 128)) return undefined;
   const bytes = toBytes(parseCidrText(text).start, family);
@@ -263,7 +279,7 @@ export function parseBindAddress(text: string): BindAddress | undefined {
   const host = match?.[1] ?? match?.[2] ?? '';
   const port = Number(match?.[3]);
   const family = match?.[1] === undefined ? 4 : 6;
-  if (isIP(host) !== family || host.includes('%') || port > 65535) {
+  if (versionOf(host) !== family || port > 65535) {
     const what = `${JSON.stringify(text)} is no address with a port; expected one such as 127.0.0.1:10249, [::]:10249 or ""`;
     throw new DataplaneError('ERR_ADDRESS', what);
   }

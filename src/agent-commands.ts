@@ -91,26 +91,34 @@ export function addAgentCommands(sluice: Command): void {
     .action(run);
   sluice
     .command('status')
-    .description('what the agent and its tables are doing; works while the agent is stopped')
+    .description(
+      'what the agent and its tables are doing; needs root, works while the agent is stopped',
+    )
     .addOption(configOption())
     .addOption(jsonOption())
     .action(status);
   sluice
     .command('flows')
-    .description('the flow table as the kernel executes it; works while the agent is stopped')
+    .description(
+      'the flow table as the kernel executes it; needs root, works while the agent is stopped',
+    )
     .addOption(configOption())
     .addOption(jsonOption())
     .action(flows);
   sluice
     .command('services')
-    .description('services as this node programmes them: frontends, endpoints, and why')
+    .description(
+      'services as this node programmes them: frontends, endpoints, and why; needs root, works while the agent is stopped',
+    )
     .argument('[name]', 'NAME, NAMESPACE/NAME or NAMESPACE/NAME:PORT; default all')
     .addOption(configOption())
     .addOption(jsonOption())
     .action(services);
   sluice
     .command('trace')
-    .description('what every stage would decide about a packet; it is not sent, nothing changes')
+    .description(
+      'what every stage would decide about a packet; it is not sent, nothing changes; needs root and an agent',
+    )
     .requiredOption('--from <ip[:port]>', 'who would send it')
     .requiredOption('--to <ip:port/proto>', 'to whom; TCP, UDP, SCTP or ICMP')
     .option('--in <ifname>', 'the link it would come by; default by its source')
@@ -119,15 +127,19 @@ export function addAgentCommands(sluice: Command): void {
     .action(trace);
   sluice
     .command('replay')
-    .description('a capture through the same engine: a verdict or a named drop per frame; no root')
-    .argument('<in.pcap>', 'capture with Ethernet frames')
+    .description(
+      'a capture through the same engine: a verdict or a named drop per frame; needs no root',
+    )
+    .argument('<in.pcap>', 'pcap or pcapng with Ethernet frames')
     .option('-o, --output <out.pcap>', 'write the frames that were not dropped, rewritten')
     .addOption(configOption())
     .addOption(jsonOption())
     .action(runReplay);
   sluice
     .command('cleanup')
-    .description('remove everything the agent made on this node: programs, pins, links, routes')
+    .description(
+      'remove everything the agent made on this node: programs, pins, links, routes; needs root',
+    )
     .addOption(configOption())
     .action((options: Common) => {
       for (const line of cleanUpNode(load(options))) print(line);

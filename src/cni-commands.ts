@@ -45,7 +45,9 @@ export function addCniCommands<T extends Asked>(program: Command, parts: Command
   const cni = program.command('cni').description('the CNI plugin on this node');
   cni
     .command('install')
-    .description('put plugin and network configuration in place, once the agent is ready')
+    .description(
+      'put plugin and network configuration in place, once the agent is ready; needs root',
+    )
     .addOption(configOption())
     .action(async (options: T) => {
       const binary = packageFile('build/native/sluice-cni');
@@ -55,7 +57,7 @@ export function addCniCommands<T extends Asked>(program: Command, parts: Command
     });
   cni
     .command('uninstall')
-    .description('take away what install has put in place')
+    .description('take away what install has put in place; needs root')
     .addOption(configOption())
     .action(async (options: T) => {
       for (const path of await uninstallCni(optionsOf(load(options)))) print(`removed ${path}`);
@@ -69,7 +71,9 @@ export function addCniCommands<T extends Asked>(program: Command, parts: Command
     });
   cni
     .command('list')
-    .description('what is attached: containers with their interfaces, Pods and addresses')
+    .description(
+      'what is attached: containers with their interfaces, Pods and addresses; needs root and an agent',
+    )
     .addOption(configOption())
     .addOption(jsonOption())
     .action(async (options: T) => {
@@ -83,7 +87,9 @@ export function addIpamCommands<T extends Asked>(program: Command, parts: Comman
   const ipam = program.command('ipam').description('addresses of pods');
   ipam
     .command('show')
-    .description('ranges or pools: how large, how much of them is in use, by which nodes')
+    .description(
+      'ranges or pools: how large, how much of them is in use, by which nodes; needs root and an agent',
+    )
     .addOption(configOption())
     .addOption(jsonOption())
     .action(async (options: T) => {
@@ -92,7 +98,9 @@ export function addIpamCommands<T extends Asked>(program: Command, parts: Comman
     });
   ipam
     .command('check')
-    .description('addresses that leaked, are missing, or are used twice; status 1 if there are any')
+    .description(
+      'addresses that leaked, are missing, or are used twice; status 1 if there are any; needs root and an agent',
+    )
     .addOption(configOption())
     .addOption(jsonOption())
     .action(async (options: T) => {
@@ -102,7 +110,9 @@ export function addIpamCommands<T extends Asked>(program: Command, parts: Comman
     });
   ipam
     .command('release')
-    .description('give an address of this node back, with everything its owner has')
+    .description(
+      'give an address of this node back, with everything its owner has; needs root and an agent',
+    )
     .argument('<address>', 'the address')
     .option('--force', 'also when a pod uses it: the pod is cut off')
     .addOption(configOption())

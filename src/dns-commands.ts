@@ -1,10 +1,12 @@
 /** `sluice dns` and what is below it. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import type { Worker } from 'node:worker_threads';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { configOption, jsonOption, print } from './command-parts.js';
 import type { Common } from './command-parts.js';
+import { SAMPLE_EVERY_MAX } from './core/query-log.js';
 import { DataplaneError } from './errors.js';
 import { LOG_LEVELS, createLog } from './log.js';
 import type { LogLevel } from './log.js';
@@ -33,7 +35,6 @@ interface AskOptions extends Common {
 
 const DEFAULT_CONF = 'Corefile';
 const PORT_MAX = 65_535;
-const SAMPLE_MAX = 1_000_000;
 
 function readPort(text: string): number {
   const port = Number(text);
@@ -43,11 +44,11 @@ function readPort(text: string): number {
 
 function readSample(text: string): number {
   const every = Number(text);
-  if (/^\d+$/.test(text) && every <= SAMPLE_MAX) return every;
-  throw new InvalidArgumentError(`expected a number from 0 to ${SAMPLE_MAX}`);
+  if (/^\d+$/.test(text) && every <= SAMPLE_EVERY_MAX) return every;
+  throw new InvalidArgumentError(`expected a number from 0 to ${SAMPLE_EVERY_MAX}`);
 }
 
-async function serve(options: DnsOptions): Promise<void> {
+async function serve(options: DnsOptions, thread: Worker | undefined): Promise<void> {
   const log = createLog(options.logLevel);
   const over = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -66,6 +67,7 @@ async function serve(options: DnsOptions): Promise<void> {
       kubeconfig: options.kubeconfig,
       logLevel: options.logLevel,
       sampleEvery: options.sample,
+      thread,
     },
     log,
     over.signal,
@@ -94,7 +96,9 @@ interface QueryOptions extends AskOptions {
 function addQuery(dns: Command): void {
   dns
     .command('query')
-    .description('what the running server would answer, who of it, and from which object')
+    .description(
+      'what the running server would answer, who of it, and from which object; needs root with an agent',
+    )
     .argument('<name>', 'absolute, with or without the last dot')
     .argument('[type]', 'A, AAAA, SRV, PTR, ... or TYPE65', 'A')
     .option('--from <ip>', 'whose query it would be; default 127.0.0.1')
@@ -113,7 +117,9 @@ function addTop(dns: Command): void {
   const seconds = new Option('--seconds <n>', `how long to look, up to ${SECONDS_MAX}; 0: back`);
   dns
     .command('top')
-    .description('names, types, RCODEs and clients, from a sample of the queries')
+    .description(
+      'names, types, RCODEs and clients, from a sample of the queries; needs root with an agent',
+    )
     .addOption(seconds.default('5'))
     .option('--state-dir <dir>', 'of sluice dns; default the agent')
     .addOption(configOption())
@@ -125,7 +131,8 @@ function addTop(dns: Command): void {
     });
 }
 
-export function addDnsCommands(sluice: Command): void {
+/** @param thread  one that has been started for the server, which it may take */
+export function addDnsCommands(sluice: Command, thread?: Worker): void {
   // What stands behind a sub-command is the sub-command's: both have --state-dir.
   sluice.enablePositionalOptions();
   const dns = sluice
@@ -147,7 +154,7 @@ export function addDnsCommands(sluice: Command): void {
         'keep one query in n for `sluice dns top`; default 64, 0: none',
       ).argParser(readSample),
     )
-    .action(serve);
+    .action((options: DnsOptions) => serve(options, thread));
   addQuery(dns);
   addTop(dns);
 }

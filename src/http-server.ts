@@ -1,7 +1,6 @@
 /**
  * Small HTTP servers for probes and scrapes: one handler, short patience, no state between requests.
  */
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { BindAddress } from './addr.js';
@@ -68,7 +67,9 @@ function closeServer(server: Server): Promise<void> {
   });
 }
 
-function serverOf(handler: Handler): Server {
+/** HTTP takes long to load, and a DNS server answers before anybody asks for its metrics. */
+async function serverOf(handler: Handler): Promise<Server> {
+  const { createServer } = await import('node:http');
   const options = {
     requestTimeout: REQUEST_MS,
     headersTimeout: REQUEST_MS,
@@ -89,7 +90,7 @@ function serverOf(handler: Handler): Server {
  * @throws the error of bind(2) or listen(2)
  */
 export async function listen({ host, port }: BindAddress, handler: Handler): Promise<Listener> {
-  const server = serverOf(handler);
+  const server = await serverOf(handler);
   const isEverywhere = host === '0.0.0.0' || host === '::';
   await startListening(server, isEverywhere ? { port } : { host, port });
   const bound = server.address() as AddressInfo;
@@ -102,7 +103,7 @@ export async function listen({ host, port }: BindAddress, handler: Handler): Pro
  * @throws the error of mkdir(2), bind(2), chmod(2) or rename(2)
  */
 export async function listenLocally(path: string, handler: Handler): Promise<Standing> {
-  const server = serverOf(handler);
+  const server = await serverOf(handler);
   let remove: () => void;
   try {
     remove = await bindLocally(server, path);

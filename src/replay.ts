@@ -1,40 +1,28 @@
 /**
  * A capture through the very engine that runs on a node, without root and without a kernel: every
- * frame gets its verdict or the name of its drop.
- *
- * The cluster is the configuration's. Links are made up: every local pod has one, and what comes
- * from no local pod comes from the uplink, or from the host when it is the node's own address.
+ * frame gets its verdict or the name of its drop. The cluster is the configuration's; the node is
+ * made up (src/replay/world.ts).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import {
-  Action,
-  DROP_COUNT,
-  Drop,
-  PKTS_BASE,
-  PKT_ACTION_OFF,
-  PKT_DROP_OFF,
-  PKT_LEN_OFF,
-  PKT_OUT_IFINDEX_OFF,
-  PKT_SRC_OFF,
-  SCRATCH_BASE,
-  SCRATCH_BYTES,
-  Verdict,
-} from '../assembly/abi.js';
-import { familyOf, formatAddress, parseMac } from './addr.js';
-import type { Address } from './addr.js';
+import { Action, Drop, Verdict } from '../assembly/abi.js';
+import { parseMac } from './addr.js';
 import { controlOptions } from './agent/options.js';
 import { createControl } from './compile/control.js';
 import type { Control } from './compile/control.js';
-import type { Link } from './compile/links.js';
 import type { SluiceConfig } from './config/config.js';
 import { createCore } from './core/instance.js';
-import type { Core } from './core/instance.js';
 import { SMALL_CAPACITIES } from './core/regions.js';
-import { GATEWAY_MAC, podMac } from './kernel/pod-link.js';
 import type { Log } from './log.js';
 import { formatIgnored } from './model/ignored.js';
-import { namedKey } from './model/keys.js';
-import { pcapHeader, pcapRecord, readPcap } from './port/pcap.js';
+import { GATEWAY_MAC, podMac } from './model/pod-mac.js';
+import { readPkt } from './ops/pkt.js';
+import type { Pkt } from './ops/pkt.js';
+import { readCapture } from './port/capture.js';
+import { pcapHeader, pcapRecord } from './port/pcap.js';
+import { answerNames } from './replay/names.js';
+import { playFrame } from './replay/play.js';
+import { MTU_DEFAULT, createWorld } from './replay/world.js';
+import type { World } from './replay/world.js';
 import { openSource } from './sources/open.js';
 
 /** What became of one frame. */
@@ -49,22 +37,8 @@ export interface Replayed {
   readonly way: string | undefined;
 }
 
-const HOST_IFINDEX = 1;
-const UPLINK_IFINDEX = 2;
-const FIRST_POD_IFINDEX = 3;
-const MTU_DEFAULT = 1500;
-const NS_PER_MS = 1_000_000n;
-/** Frames lie in the lower half of SCRATCH. */
-const FRAME_MAX = SCRATCH_BYTES / 2;
+const MS_PER_SEC = 1000;
 const REPLAY_CAPACITIES = { ...SMALL_CAPACITIES, flows4: 65536, flows6: 16384 };
-
-interface World {
-  readonly core: Core;
-  readonly control: Control;
-  /** Ingress link by the sender's address. */
-  readonly linkOf: ReadonlyMap<string, number>;
-  readonly names: ReadonlyMap<number, string>;
-}
 
 /** Read the source once. */
 async function readCluster(config: SluiceConfig, log: Log): Promise<Control> {
@@ -81,59 +55,27 @@ async function readCluster(config: SluiceConfig, log: Log): Promise<Control> {
   return control;
 }
 
-async function createWorld(config: SluiceConfig, log: Log): Promise<World> {
+async function openWorld(config: SluiceConfig, log: Log): Promise<World> {
   const control = await readCluster(config, log);
   const core = createCore(REPLAY_CAPACITIES);
   core.start({ offload: false, nowMs: 0 });
-  const mac = parseMac(GATEWAY_MAC);
-  const linkOf = new Map<string, number>();
-  const names = new Map<number, string>();
-  const pods = control.localPods().map(({ pod, addresses }, i): Link => {
-    const ifindex = FIRST_POD_IFINDEX + i;
-    const slash = pod.indexOf('/');
-    const key = { namespace: pod.slice(0, slash), name: pod.slice(slash + 1) };
-    names.set(ifindex, pod);
-    for (const address of addresses) linkOf.set(formatAddress(address), ifindex);
-    return {
-      kind: 'pod',
-      pod: namedKey(key.namespace, key.name),
-      ifindex,
-      mtu: config.podMTU ?? MTU_DEFAULT,
-      ownMac: mac,
-      mac: parseMac(podMac(key)),
-    };
+  const { dns, masquerade, uplinks, podMTU } = config;
+  if (dns) answerNames(core, control, dns.service, Math.floor(Date.now() / MS_PER_SEC));
+  return createWorld({
+    core,
+    control,
+    mtu: podMTU ?? MTU_DEFAULT,
+    ownMac: parseMac(GATEWAY_MAC),
+    podMac: (pod) => parseMac(podMac(pod)),
+    // Without an uplink nobody is masqueraded on a node, either.
+    exempt: masquerade.outside && uplinks.length > 0 ? masquerade.nonMasqueradeCIDRs : undefined,
   });
-  for (const address of control.nodeAddresses()) linkOf.set(formatAddress(address), HOST_IFINDEX);
-  control.setLinks([
-    { kind: 'host', ifindex: HOST_IFINDEX, mtu: config.podMTU ?? MTU_DEFAULT, ownMac: mac },
-    {
-      kind: 'uplink',
-      name: 'uplink',
-      ifindex: UPLINK_IFINDEX,
-      mtu: config.podMTU ?? MTU_DEFAULT,
-      ownMac: mac,
-    },
-    ...pods,
-  ]);
-  core.apply(control.flush());
-  return { core, control, linkOf, names };
 }
 
-/** Ingress of a frame: parsed once for its source, by the core itself. */
-function ingressOf(world: World, length: number): { ifindex: number; from: string } {
-  const { core, linkOf } = world;
-  core.exports.parseFrame(SCRATCH_BASE, length);
-  const source = core.view.slice(PKTS_BASE + PKT_SRC_OFF, PKTS_BASE + PKT_SRC_OFF + 16);
-  if (source.every((byte) => byte === 0)) return { ifindex: UPLINK_IFINDEX, from: '-' };
-  const address: Address = { bytes: source, family: familyOf(source) };
-  const from = formatAddress(address);
-  return { ifindex: linkOf.get(from) ?? UPLINK_IFINDEX, from };
-}
-
-function wayOf(world: World, action: Action, ifindex: number): string {
-  const name = world.names.get(ifindex);
+function wayOf({ links }: World, { action, outIfindex }: Pkt): string {
+  const link = links.find(({ ifindex }) => ifindex === outIfindex);
   const what = Action[action];
-  return action === Action.POD && name !== undefined ? `${what} ${name}` : what;
+  return action === Action.POD && link?.pod !== undefined ? `${what} ${link.pod}` : what;
 }
 
 /**
@@ -149,33 +91,26 @@ export async function replay(
   log: Log,
   each: (frame: Replayed) => void,
 ): Promise<Record<string, number>> {
-  const world = await createWorld(config, log);
-  const { core } = world;
+  const world = await openWorld(config, log);
   const written: Uint8Array[] = [pcapHeader()];
   const totals: Record<string, number> = {};
   let number = 0;
-  for (const { bytes, timeNs } of readPcap(readFileSync(files.input), files.input)) {
+  for (const captured of readCapture(readFileSync(files.input), files.input)) {
     number++;
-    const length = Math.min(bytes.length, FRAME_MAX);
-    core.view.set(bytes.subarray(0, length), SCRATCH_BASE);
-    const nowMs = Number(timeNs / NS_PER_MS) % 2 ** 32;
-    const { ifindex, from } = ingressOf(world, length);
-    const verdict: Verdict = core.exports.processFrame(ifindex, SCRATCH_BASE, length, nowMs);
-    const pkt = (offset: number): number => core.view[PKTS_BASE + offset] ?? 0;
+    const { from, left } = playFrame(world, captured);
+    const { verdict, frame } = left;
+    const pkt = readPkt(left.pkt);
     const isDrop = verdict === Verdict.DROP;
-    const out = core.words.getUint32(PKTS_BASE + PKT_OUT_IFINDEX_OFF, true);
     each({
       number,
       from,
       verdict: Verdict[verdict],
-      reason: isDrop ? (Drop[pkt(PKT_DROP_OFF)] ?? String(DROP_COUNT)) : undefined,
-      way: isDrop ? undefined : wayOf(world, pkt(PKT_ACTION_OFF), out),
+      reason: isDrop ? Drop[pkt.drop] : undefined,
+      way: isDrop ? undefined : wayOf(world, pkt),
     });
-    const key = isDrop ? `DROP ${Drop[pkt(PKT_DROP_OFF)] ?? ''}` : Verdict[verdict];
+    const key = isDrop ? `DROP ${Drop[pkt.drop]}` : Verdict[verdict];
     totals[key] = (totals[key] ?? 0) + 1;
-    if (isDrop) continue;
-    const len = core.words.getUint32(PKTS_BASE + PKT_LEN_OFF, true);
-    written.push(pcapRecord(timeNs, core.view.slice(SCRATCH_BASE, SCRATCH_BASE + len)));
+    if (!isDrop) written.push(pcapRecord(captured.timeNs, frame));
   }
   if (files.output !== undefined) writeFileSync(files.output, Buffer.concat(written));
   return totals;

@@ -17,6 +17,7 @@ import {
 } from '../abi-dns';
 import {
   CLASS_CH,
+  CLASS_IN,
   RCODE_BADVERS,
   RCODE_FORMERR,
   RCODE_NOTIMP,
@@ -26,13 +27,13 @@ import {
   TYPE_OPT,
 } from '../wire/dns';
 import { cacheAnswer } from './cache-answer';
-import { countQuery } from './counters';
-import { findCut } from './cuts';
-import { Parsed, isInternet, parseQuery } from './query';
+import { Counters } from './counters';
+import { Cuts } from './cuts';
+import { Parsed, Parser, isInternet } from './query';
 import { logQuery } from './query-log';
 import { Query } from './record';
 import { errorReply, headerReply } from './reply';
-import { zoneReply } from './zone';
+import { Zone } from './zone';
 
 /**
  * Answer a query in place.
@@ -55,28 +56,50 @@ export function dnsAnswer(
   nowMs: f64,
 ): i32 {
   const q = Query.begin(listener, len, flags);
-  const result = answer(q, listener, msg, len, room, nowMs);
-  countQuery(q, result);
+  const result = Answer.make(q, listener, msg, len, room, nowMs);
+  Counters.count(q, result);
   logQuery(q, result, nowMs);
   return result;
 }
 
-function answer(q: Query, listener: u32, msg: usize, len: u32, room: u32, nowMs: f64): i32 {
-  const parsed = parseQuery(q, msg, len);
-  if (parsed != Parsed.QUERY) return refuse(q, msg, parsed);
-  const type = q.qtype;
-  if (type == TYPE_OPT) return errorReply(q, msg, room, RCODE_FORMERR, DnsWhy.MALFORMED);
-  const cut = findCut(q, listener);
-  const flags: u32 = cut ? load<u16>(cut, CUT_FLAGS_OFF) : CUT_F_REFUSE;
-  if (!isInternet(q) && !(q.qclass == CLASS_CH && (flags & CUT_F_CHAOS) != 0)) {
+@unmanaged
+@final
+class Answer {
+  /** What `dnsAnswer` does but for counting. */
+  @inline static make(q: Query, listener: u32, msg: usize, len: u32, room: u32, nowMs: f64): i32 {
+    const parsed = Parser.run(q, msg, len);
+    if (parsed != Parsed.QUERY) return refuse(q, msg, parsed);
+    const type = q.qtype;
+    if (type == TYPE_OPT) return errorReply(q, msg, room, RCODE_FORMERR, DnsWhy.MALFORMED);
+    const cut = Cuts.find(q, listener, type);
+    const flags: u32 = cut ? load<u16>(cut, CUT_FLAGS_OFF) : CUT_F_REFUSE;
+    // What is neither refused nor the host's is seen at once.
+    const isRare =
+      (q.qclass ^ CLASS_IN) |
+      (flags & (CUT_F_REFUSE | CUT_F_HOST)) |
+      q.ednsVersion |
+      (<u32>(type == TYPE_AXFR || type == TYPE_IXFR));
+    if (isRare != 0) return answerRare(q, msg, room, flags);
+    const space: u32 = load<u16>(cut, CUT_SPACE_OFF);
+    if (space) return Zone.reply(q, msg, room, space, flags);
+    const cache: u32 = load<u16>(cut, CUT_CACHE_OFF);
+    if (cache) return cacheAnswer(q, cache, msg, room, nowMs);
+    return leave(q, DnsWhy.NO_NAMES);
+  }
+}
+
+/** A question that no names are looked up for. @param flags  of its cut, CUT_F_REFUSE if it has none */
+function answerRare(q: Query, msg: usize, room: u32, flags: u32): i32 {
+  const isOfInternet = isInternet(q);
+  if (!isOfInternet && !(q.qclass == CLASS_CH && (flags & CUT_F_CHAOS) != 0)) {
     return errorReply(q, msg, room, RCODE_REFUSED, DnsWhy.REFUSED);
   }
   if (q.ednsVersion) return errorReply(q, msg, room, RCODE_BADVERS, DnsWhy.MALFORMED);
-  const isTransfer = type == TYPE_AXFR || type == TYPE_IXFR;
+  const isTransfer = q.qtype == TYPE_AXFR || q.qtype == TYPE_IXFR;
   if (isTransfer || (flags & CUT_F_REFUSE) != 0) {
     return errorReply(q, msg, room, RCODE_REFUSED, DnsWhy.REFUSED);
   }
-  return serve(q, msg, room, flags, nowMs);
+  return leave(q, DnsWhy.HOST_FIRST);
 }
 
 /** What is no question. */
@@ -88,15 +111,8 @@ function refuse(q: Query, msg: usize, parsed: Parsed): i32 {
   return headerReply(q, msg, parsed == Parsed.NOTIMP ? RCODE_NOTIMP : RCODE_FORMERR);
 }
 
-/** What the cut says, once there is nothing wrong with the question. */
-function serve(q: Query, msg: usize, room: u32, flags: u32, nowMs: f64): i32 {
-  if ((flags & CUT_F_HOST) != 0 || !isInternet(q)) {
-    q.setWhy(DnsWhy.HOST_FIRST);
-    return DNS_HOST;
-  }
-  if (load<u16>(q.cut, CUT_SPACE_OFF)) return zoneReply(q, msg, room);
-  const cache: u32 = load<u16>(q.cut, CUT_CACHE_OFF);
-  if (cache) return cacheAnswer(q, cache, msg, room, nowMs);
-  q.setWhy(DnsWhy.NO_NAMES);
+/** To the host. */
+function leave(q: Query, why: DnsWhy): i32 {
+  q.setWhy(why);
   return DNS_HOST;
 }

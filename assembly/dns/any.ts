@@ -1,5 +1,5 @@
 /** The answer to ANY: one record that says that nobody lists all of them (RFC 8482 4.2). */
-import { POINTER_QNAME_BE, TYPE_HINFO } from '../wire/dns';
+import { COUNT_ANSWER, POINTER_QNAME_BE, TYPE_HINFO } from '../wire/dns';
 import { be16, be32 } from '../mem/be';
 import { Reply, setTruncated } from './reply';
 import { RR_HLEN, headOf, putHead } from './rrset';
@@ -26,5 +26,5 @@ export function putHinfo(r: Reply): void {
   store<u64>(rr, OS_HEAD, 17);
   store<u8>(rr, OS_LAST, 25);
   r.at += RR_HLEN + RDLENGTH;
-  r.ancount++;
+  r.counts += COUNT_ANSWER;
 }

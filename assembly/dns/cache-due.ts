@@ -21,6 +21,8 @@ import { be16 } from '../mem/be';
 import { copyBytes } from '../mem/copy';
 import { regionBase } from '../mem/region';
 import {
+  COUNT_ADDITIONAL,
+  COUNT_QUESTION,
   DNS_AD,
   DNS_CD,
   DNS_RD,
@@ -58,7 +60,7 @@ function writeQuery(row: CacheRow, msg: usize): u32 {
   // Whoever asks for AD is told (RFC 6840 5.7), and some of the clients may want it.
   head.setFlagsHigh(DNS_RD);
   head.setFlagsLow(DNS_AD | (row.wishes & CACHE_K_CD ? DNS_CD : 0));
-  head.setCounts(1, 0, 0, isDo ? 1 : 0);
+  head.setCounts(COUNT_QUESTION + (isDo ? COUNT_ADDITIONAL : 0));
   const length = row.nameLen;
   let at = msg + DNS_HLEN;
   copyBytes(at, row.chunk + CHUNK_NAME_OFF, length);

@@ -19,7 +19,7 @@ import { copyBytes } from '../mem/copy';
 import { DNS_AA, DNS_AD, DNS_RA, u16At } from '../wire/dns';
 import { CacheRow } from './cache-row';
 import { Query } from './record';
-import { Reply, finish, setTruncated } from './reply';
+import { LOW_SHIFT, Reply, finish, setTruncated } from './reply';
 import { below, swapRecords } from './shuffle';
 import { ttlsOff } from './upstream-copy';
 
@@ -75,10 +75,11 @@ function putWhole(r: Reply, chunk: usize, body: usize, length: u32, isTurned: bo
   if (isTurned) copyTurned(r, chunk, body, length);
   else copy(r.ptr, body, length);
   r.at += length;
-  r.ancount = countOf(chunk, 0);
-  r.nscount = countOf(chunk, 1);
-  r.arcount = countOf(chunk, 2);
-  return r.ancount + r.nscount + r.arcount;
+  const an = countOf(chunk, 0);
+  const ns = countOf(chunk, 1);
+  const ar = countOf(chunk, 2);
+  r.addCounts(an, ns, ar);
+  return an + ns + ar;
 }
 
 /**
@@ -113,9 +114,9 @@ function putPart(r: Reply, chunk: usize, ttls: usize, from: usize, room: u32, is
     if (end > r.limit) break;
     r.at = end;
   }
-  r.ancount = min<u32>(kept, an);
-  r.nscount = min<u32>(kept - r.ancount, ns);
-  r.arcount = kept - r.ancount - r.nscount;
+  const answers = min<u32>(kept, an);
+  const authority = min<u32>(kept - answers, ns);
+  r.addCounts(answers, authority, kept - answers - authority);
   if (kept < an + ns) setTruncated(r);
   return kept;
 }
@@ -136,10 +137,10 @@ export function putCached(
   ttlSec: u32,
   cutFlags: u32,
 ): u32 {
-  const r = Reply.begin(q, msg, room);
   const flags = row.flags;
-  r.high = DNS_AA;
-  r.low = (flags & CACHE_R_RA ? DNS_RA : 0) | (flags & CACHE_R_AD && q.wantsAd ? DNS_AD : 0);
+  const low: u32 =
+    (flags & CACHE_R_RA ? DNS_RA : 0) | (flags & CACHE_R_AD && q.wantsAd ? DNS_AD : 0);
+  const r = Reply.begin(q, msg, room, DNS_AA | (low << LOW_SHIFT));
   const chunk = row.chunk;
   const ttls = chunk + ttlsOff(row.nameLen);
   const all = countOf(chunk, 0) + countOf(chunk, 1) + countOf(chunk, 2);

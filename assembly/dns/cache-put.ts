@@ -42,7 +42,7 @@ import {
 import { dropCached, evict, makeChunk, makeRow } from './cache-evict';
 import { Cache, isCache } from './cache-record';
 import { CacheRow, findCached, keyOf, openCached, vacantSlot } from './cache-row';
-import { FoldedName, fold, readLabels } from './fold';
+import { FoldedName, readFolded } from './fold';
 import { sameName } from './names';
 import { Parsed, parseQuery } from './query';
 import { OTHER_NAME, QNAME, Query } from './record';
@@ -66,10 +66,9 @@ function isKeepable(q: Query): bool {
 function isOfQuestion(q: Query, reply: usize, len: u32): bool {
   if (u16At(reply + DNS_QDCOUNT_OFF) != 1) return false;
   const question = reply + DNS_HLEN;
-  const length = readLabels(OTHER_NAME, question, len - DNS_HLEN);
+  const length = readFolded(OTHER_NAME, question, len - DNS_HLEN);
   const name = FoldedName.at(QNAME);
   if (length != name.length || len < q.questionEnd) return false;
-  fold(OTHER_NAME, question);
   if (!sameName(FoldedName.at(OTHER_NAME).ptr, name.ptr, length)) return false;
   return u16At(question + length) == q.qtype && u16At(question + length + 2) == q.qclass;
 }

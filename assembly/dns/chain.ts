@@ -4,8 +4,8 @@
  */
 import { CUT_SPACE_OFF, DNS_CHAIN_MAX, ENTRY_FLAGS_OFF, NAME_F_PODS } from '../abi-dns';
 import { TYPE_CNAME, u16At } from '../wire/dns';
-import { FoldedName, fold, readLabels } from './fold';
-import { entryOf, findName, sameName, valueOf } from './names';
+import { FoldedName, readFolded } from './fold';
+import { Names, entryOf, findName, sameName, valueOf } from './names';
 import { podAddress } from './pods';
 import { CHAIN, OTHER_NAME, QNAME, Query } from './record';
 import { Rrset, findRrset } from './rrset';
@@ -46,19 +46,23 @@ export function findValue(space: u32, folded: usize): usize {
   return row ? valueOf(entryOf(row), name.length) : 0;
 }
 
-/**
- * The address that a name below a pod domain says.
- *
- * @param out  takes 16 bytes
- * @returns    bytes of the address, 0 = it says none
- */
-export function findPod(space: u32, folded: usize, out: usize): u32 {
-  const name = FoldedName.at(folded);
-  if (name.labels == 0) return 0;
-  const start: u32 = load<u8>(name.ptr) + 1;
-  const row = findName(space, name.hashFrom(start), name.ptr + start, name.length - start);
-  if (!row || !(load<u16>(entryOf(row), ENTRY_FLAGS_OFF) & NAME_F_PODS)) return 0;
-  return podAddress(name.ptr + 1, start - 1, out);
+@unmanaged
+@final
+export class Pods {
+  /**
+   * The address that a name below a pod domain says.
+   *
+   * @param out  takes 16 bytes
+   * @returns    bytes of the address, 0 = it says none
+   */
+  @inline static find(space: u32, folded: usize, out: usize): u32 {
+    const name = FoldedName.at(folded);
+    if (name.labels == 0) return 0;
+    const start: u32 = load<u8>(name.ptr) + 1;
+    const row = Names.find(space, name.hashFrom(start), name.ptr + start, name.length - start);
+    if (!row || !(load<u16>(entryOf(row), ENTRY_FLAGS_OFF) & NAME_F_PODS)) return 0;
+    return podAddress(name.ptr + 1, start - 1, out);
+  }
 }
 
 /** Whether the other name ends in the zone of the question. */
@@ -94,12 +98,11 @@ export function followChain(q: Query, cname: usize, type: u32, address: usize): 
     count++;
     store<u32>(CHAIN, count, COUNT_OFF);
     const rdata = Rrset.at(cname).records;
-    if (!readLabels(OTHER_NAME, rdata + 2, u16At(rdata))) return ChainEnd.NOTHING;
-    fold(OTHER_NAME, rdata + 2);
+    if (!readFolded(OTHER_NAME, rdata + 2, u16At(rdata))) return ChainEnd.NOTHING;
     if (!isInZone(q)) return ChainEnd.OUTSIDE;
     const value = findValue(space, OTHER_NAME);
     if (!value) {
-      const length = findPod(space, OTHER_NAME, address);
+      const length = Pods.find(space, OTHER_NAME, address);
       store<u32>(CHAIN, length, ADDRESS_LEN_OFF);
       return length ? ChainEnd.POD : ChainEnd.NOTHING;
     }

@@ -29,7 +29,7 @@ import {
   TYPE_OPT,
   u16At,
 } from '../wire/dns';
-import { FoldedName, fold, nameLength, readLabels } from './fold';
+import { FoldedName, nameLength, readFolded } from './fold';
 import { sameName } from './names';
 import { OTHER_NAME } from './record';
 import { Rrset, VALUE_HLEN } from './rrset';
@@ -45,8 +45,7 @@ export function readEntryName(entry: usize, avail: u32): bool {
   const length: u32 = load<u8>(entry, ENTRY_NAME_LEN_OFF);
   const src = entry + ENTRY_NAME_OFF;
   if (length > avail - ENTRY_NAME_OFF) return false;
-  if (readLabels(OTHER_NAME, src, length) != length || length == 0) return false;
-  fold(OTHER_NAME, src);
+  if (readFolded(OTHER_NAME, src, length) != length || length == 0) return false;
   return sameName(FoldedName.at(OTHER_NAME).ptr, src, length);
 }
 

@@ -92,27 +92,31 @@ function sizeSlot(n: u32): u32 {
   return n <= 48000 ? 11 : n <= 64000 ? 12 : 13;
 }
 
-/**
- * Count a query and what became of it.
- *
- * @param result  bytes of the reply, DNS_HOST or DNS_DROP: who is not answered is not counted
- */
-export function countQuery(q: Query, result: i32): void {
-  const flags = q.flags;
-  if (result == 0 || (flags & DNS_F_UNCOUNTED) != 0 || isTraced()) return;
-  const idx: u32 = q.cut ? load<u8>(q.cut, CUT_ZONE_OFF) : DNS_ZONE_NONE;
-  const zone: usize = <usize>DNS_COUNTERS_BASE + ((<usize>idx * DNS_ZONE_WORDS) << 3);
-  const way: u32 = (flags & DNS_F_IPV6 ? 2 : 0) | (flags & DNS_F_TCP ? 1 : 0);
-  bump(zone, ZONE_REQUESTS_WORD + (((<u32>typeSlot(q.qtype)) << 2) | way), 1);
-  bump(zone, ZONE_REQUEST_BYTES_WORD, q.length);
-  bump(zone, ZONE_REQUEST_SIZES_WORD + sizeSlot(q.length), 1);
-  if (flags & DNS_F_DO) bump(zone, ZONE_DO_WORD, 1);
-  if (q.hasTrailing) bump(zone, ZONE_TRAILING_WORD, 1);
-  if (result == DNS_HOST) {
-    bump(zone, ZONE_HOST_WORD, 1);
-    return;
+@unmanaged
+@final
+export class Counters {
+  /**
+   * Count a query and what became of it.
+   *
+   * @param result  bytes of the reply, DNS_HOST or DNS_DROP: who is not answered is not counted
+   */
+  @inline static count(q: Query, result: i32): void {
+    const flags = q.flags;
+    if (result == 0 || (flags & DNS_F_UNCOUNTED) != 0 || isTraced()) return;
+    const idx: u32 = q.cut ? load<u8>(q.cut, CUT_ZONE_OFF) : DNS_ZONE_NONE;
+    const zone: usize = <usize>DNS_COUNTERS_BASE + ((<usize>idx * DNS_ZONE_WORDS) << 3);
+    const way: u32 = (flags & DNS_F_IPV6 ? 2 : 0) | (flags & DNS_F_TCP ? 1 : 0);
+    bump(zone, ZONE_REQUESTS_WORD + (((<u32>typeSlot(q.qtype)) << 2) | way), 1);
+    bump(zone, ZONE_REQUEST_BYTES_WORD, q.length);
+    bump(zone, ZONE_REQUEST_SIZES_WORD + sizeSlot(q.length), 1);
+    if (flags & DNS_F_DO) bump(zone, ZONE_DO_WORD, 1);
+    if (q.hasTrailing) bump(zone, ZONE_TRAILING_WORD, 1);
+    if (result == DNS_HOST) {
+      bump(zone, ZONE_HOST_WORD, 1);
+      return;
+    }
+    bump(zone, ZONE_REPLIES_WORD + min<u32>(q.rcode, RCODE_LAST), 1);
+    bump(zone, ZONE_REPLY_BYTES_WORD, result);
+    bump(zone, ZONE_REPLY_SIZES_WORD + sizeSlot(result), 1);
   }
-  bump(zone, ZONE_REPLIES_WORD + min<u32>(q.rcode, RCODE_LAST), 1);
-  bump(zone, ZONE_REPLY_BYTES_WORD, result);
-  bump(zone, ZONE_REPLY_SIZES_WORD + sizeSlot(result), 1);
 }

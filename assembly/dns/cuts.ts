@@ -7,8 +7,11 @@ import { DNS_HLEN, DNS_LABEL_MAX, ENTRY_NAME_OFF, LISTENER_MAX } from '../abi-dn
 import { regionBase, regionCapacity, regionRowSize } from '../mem/region';
 import { TYPE_DS } from '../wire/dns';
 import { FoldedName } from './fold';
-import { entryOf, findName, isListener, spaceOf, valueOf } from './names';
+import { Names, entryOf, isListener, spaceOf, valueOf } from './names';
 import { CUT_DEPTHS, QNAME, Query } from './record';
+
+/** The deepest that the first word of depths has. */
+const DEPTH_LOW_MAX: u32 = 63;
 
 function depthsOf(listener: u32): usize {
   return CUT_DEPTHS + ((<usize>listener) << 4);
@@ -45,46 +48,70 @@ export function dropCutDepth(listener: u32, labels: u32): void {
   store<u64>(at, load<u64>(at) & ~((<u64>1) << (labels & 63)));
 }
 
-/** The deepest cut of at most `depth` labels, noted in the query's record. @returns whether one is there */
-function findCutUpTo(q: Query, listener: u32, depth: u32): bool {
-  const at = depthsOf(listener);
-  if (depth >= 64 && findCutIn(q, listener, load<u64>(at, 8), 64, depth - 64)) return true;
-  return findCutIn(q, listener, load<u64>(at), 0, min<u32>(depth, 63));
-}
-
-/**
- * @param mask   depths that have cuts
- * @param first  the depth of bit 0
- * @param top    the highest bit to look at
- */
-function findCutIn(q: Query, listener: u32, mask: u64, first: u32, top: u32): bool {
-  const name = FoldedName.at(QNAME);
-  const above: u64 = 63 - top;
-  let depths = (mask << above) >> above;
-  // Every turn takes a bit.
-  while (depths != 0) {
-    const bit: u64 = 63 - clz<u64>(depths);
-    depths ^= (<u64>1) << bit;
-    const labels = first + <u32>bit;
-    const start = name.suffixStart(labels);
-    const length = name.length - start;
-    const row = findName(listener, name.hashFrom(start), name.ptr + start, length);
-    if (!row) continue;
-    q.setCut(valueOf(entryOf(row), length), DNS_HLEN + start, labels);
-    return true;
+@unmanaged
+@final
+export class Cuts {
+  /**
+   * The deepest cut among some depths, noted in the query's record.
+   *
+   * @param mask   depths that have cuts
+   * @param first  the depth of bit 0
+   * @param top    the highest bit to look at
+   * @returns      address of its value, 0 = none
+   */
+  @inline static findIn(q: Query, listener: u32, mask: u64, first: u32, top: u32): usize {
+    const name = FoldedName.at(QNAME);
+    const above: u64 = 63 - top;
+    let depths = (mask << above) >> above;
+    // Every turn takes a bit.
+    while (depths != 0) {
+      const bit: u64 = 63 - clz<u64>(depths);
+      depths ^= (<u64>1) << bit;
+      const labels = first + <u32>bit;
+      const start = name.suffixStart(labels);
+      const length = name.length - start;
+      const row = Names.find(listener, name.hashFrom(start), name.ptr + start, length);
+      if (!row) continue;
+      const cut = valueOf(entryOf(row), length);
+      q.setCut(cut, DNS_HLEN + start, labels);
+      return cut;
+    }
+    return 0;
   }
-  return false;
+
+  /**
+   * The cut that the question belongs to, noted in its record.
+   *
+   * @returns address of its value, 0 = none covers the name
+   */
+  @inline static find(q: Query, listener: u32, type: u32): usize {
+    const labels = FoldedName.at(QNAME).labels;
+    if (!isListener(listener)) return 0;
+    if (labels > DEPTH_LOW_MAX || type == TYPE_DS) return findRare(q, listener, type, labels);
+    return Cuts.findIn(q, listener, load<u64>(depthsOf(listener)), 0, labels);
+  }
+}
+
+/** The deepest cut of at most `depth` labels. @returns address of its value, 0 = none */
+function findUpTo(q: Query, listener: u32, depth: u32): usize {
+  const at = depthsOf(listener);
+  if (depth > DEPTH_LOW_MAX) {
+    const first = DEPTH_LOW_MAX + 1;
+    const cut = Cuts.findIn(q, listener, load<u64>(at, 8), first, depth - first);
+    if (cut) return cut;
+  }
+  return Cuts.findIn(q, listener, load<u64>(at), 0, min<u32>(depth, DEPTH_LOW_MAX));
 }
 
 /**
- * The cut that the question belongs to, noted in its record.
+ * What few questions need: more labels than a word has bits, and DS.
  *
- * @returns address of its value, 0 = none covers the name
- * Spec     DS lies above its cut (RFC 4035 3.1.4.1): the parent's server is asked if there is one
+ * Spec  DS lies above its cut (RFC 4035 3.1.4.1): the parent's server is asked if there is one
  */
-export function findCut(q: Query, listener: u32): usize {
-  if (!isListener(listener)) return 0;
-  const labels = FoldedName.at(QNAME).labels;
-  if (q.qtype == TYPE_DS && labels != 0 && findCutUpTo(q, listener, labels - 1)) return q.cut;
-  return findCutUpTo(q, listener, labels) ? q.cut : 0;
+function findRare(q: Query, listener: u32, type: u32, labels: u32): usize {
+  if (type == TYPE_DS && labels != 0) {
+    const cut = findUpTo(q, listener, labels - 1);
+    if (cut) return cut;
+  }
+  return findUpTo(q, listener, labels);
 }

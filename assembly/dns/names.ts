@@ -41,20 +41,6 @@ export function sameName(a: usize, b: usize, length: u32): bool {
   return (load<u64>(a + last) ^ load<u64>(b + last)) >> ((8 - tail) << 3) == 0;
 }
 
-/**
- * Whether an entry's name is `name`, both filled up with zeros. Words are those of the entry: the
- * first has what is in front of a name in its lower half.
- */
-function isNamed(entry: usize, name: usize, length: u32): bool {
-  const words = name - ENTRY_NAME_OFF;
-  if ((load<u64>(entry) ^ load<u64>(words)) >> (ENTRY_NAME_OFF << 3) != 0) return false;
-  const end = length + ENTRY_NAME_OFF;
-  for (let i: u32 = 8; i < end; i += 8) {
-    if (load<u64>(entry + i) != load<u64>(words + i)) return false;
-  }
-  return true;
-}
-
 /** Address of a row's entry. */
 export function entryOf(row: usize): usize {
   return regionBase(RegionId.RRSETS) + load<u32>(row, NAME_ENTRY_OFF);
@@ -65,26 +51,49 @@ export function valueOf(entry: usize, length: u32): usize {
   return entry + <usize>((ENTRY_NAME_OFF + length + 7) & ~7);
 }
 
-/**
- * @param name  in lower case, its root included, seven zeros behind it
- * @returns     address of the row, 0 = none
- */
-export function findName(space: u32, hash: u32, name: usize, length: u32): usize {
-  const base = regionBase(RegionId.NAMES);
-  const mask = regionCapacity(RegionId.NAMES) - 1;
-  const key = keyOf(space, length);
-  const wanted = LIVE | ((<u64>hash) << 32);
-  let slot = slotOf(space, hash);
-  for (let i: u32 = 0; i < NAME_PROBE_MAX; i++, slot++) {
-    const row = base + ((<usize>(slot & mask)) << ROW_SHIFT);
-    const head = load<u64>(row);
-    if (head == wanted && load<u32>(row, NAME_SPACE_OFF) == key) {
-      if (isNamed(entryOf(row), name, length)) return row;
-    } else if (<u32>head == RowState.EMPTY) {
-      return 0;
+@unmanaged
+@final
+export class Names {
+  /**
+   * @param name  in lower case, its root included, seven zeros behind it
+   * @returns     address of the row, 0 = none
+   */
+  @inline static find(space: u32, hash: u32, name: usize, length: u32): usize {
+    const base = regionBase(RegionId.NAMES);
+    const mask = regionCapacity(RegionId.NAMES) - 1;
+    const key = keyOf(space, length);
+    const wanted = LIVE | ((<u64>hash) << 32);
+    let slot = slotOf(space, hash);
+    for (let i: u32 = 0; i < NAME_PROBE_MAX; i++, slot++) {
+      const row = base + ((<usize>(slot & mask)) << ROW_SHIFT);
+      const head = load<u64>(row);
+      if (head == wanted && load<u32>(row, NAME_SPACE_OFF) == key) {
+        if (Names.isAt(entryOf(row), name, length)) return row;
+      } else if (<u32>head == RowState.EMPTY) {
+        return 0;
+      }
     }
+    return 0;
   }
-  return 0;
+
+  /**
+   * Whether an entry's name is `name`, both filled up with zeros. Words are those of the entry: the
+   * first has what is in front of a name in its lower half.
+   */
+  @inline static isAt(entry: usize, name: usize, length: u32): bool {
+    const words = name - ENTRY_NAME_OFF;
+    if ((load<u64>(entry) ^ load<u64>(words)) >> (ENTRY_NAME_OFF << 3) != 0) return false;
+    const end = length + ENTRY_NAME_OFF;
+    for (let i: u32 = 8; i < end; i += 8) {
+      if (load<u64>(entry + i) != load<u64>(words + i)) return false;
+    }
+    return true;
+  }
+}
+
+/** `Names.find`, called. */
+export function findName(space: u32, hash: u32, name: usize, length: u32): usize {
+  return Names.find(space, hash, name, length);
 }
 
 /**

@@ -6,8 +6,12 @@
  * Spec: RFC 1035 4.1; RFC 6891 6.1; RFC 9619 (one question); common mistakes RFC 9267
  */
 import { DNS_F_AD, DNS_F_CD, DNS_F_DO, DNS_F_RD, DNS_HLEN, DNS_NAME_MAX } from '../abi-dns';
+import { be16s } from '../mem/be';
 import {
   CLASS_IN,
+  COUNT_ADDITIONAL,
+  COUNT_ADDITIONAL_SHIFT,
+  COUNT_QUESTION,
   DNS_AD,
   DNS_CD,
   DNS_OPCODE_MASK,
@@ -28,7 +32,7 @@ import {
   TYPE_TSIG,
   u16At,
 } from '../wire/dns';
-import { fold, readLabels } from './fold';
+import { FoldedName } from './fold';
 import { QNAME, Query } from './record';
 
 export enum Parsed {
@@ -43,44 +47,57 @@ export enum Parsed {
 
 /** Records in Additional: an OPT, and one more that is ignored. */
 const ADDITIONAL_MAX: u32 = 2;
+/** From the bits of a message to those of the record. */
+const LOW_SHIFT: u32 = 3;
 
-/**
- * Read a message into the query's record, its name folded.
- *
- * @param len  bytes of the message; nothing behind them is read
- */
+if (DNS_F_RD != DNS_RD) ERROR('RD is another bit');
+if (DNS_F_CD << LOW_SHIFT != DNS_CD || DNS_F_AD << LOW_SHIFT != DNS_AD) ERROR('CD and AD are');
+
+@unmanaged
+@final
+export class Parser {
+  /**
+   * Read a message into the query's record, its name folded.
+   *
+   * @param len  bytes of the message; nothing behind them is read
+   */
+  @inline static run(q: Query, msg: usize, len: u32): Parsed {
+    if (len < <u32>DNS_HLEN) return Parsed.DROP;
+    const head = Dns.at(msg);
+    const high: u32 = head.flagsHigh;
+    if (high & DNS_QR) return Parsed.DROP;
+    if (high & DNS_OPCODE_MASK) {
+      q.addFlags(high & DNS_RD);
+      return Parsed.NOTIMP;
+    }
+    q.addFlags((high & DNS_RD) | (((<u32>head.flagsLow) >> LOW_SHIFT) & (DNS_F_CD | DNS_F_AD)));
+    const counts = head.counts;
+    const additional = <u32>(counts >> COUNT_ADDITIONAL_SHIFT);
+    const others = counts & (COUNT_ADDITIONAL - 1);
+    if (others != COUNT_QUESTION || additional > ADDITIONAL_MAX) return Parsed.FORMERR;
+    const question = msg + DNS_HLEN;
+    const name = FoldedName.at(QNAME);
+    const length = name.readLabels(question, len - DNS_HLEN);
+    if (length == 0) return Parsed.FORMERR;
+    const tail = DNS_HLEN + length;
+    if (len - tail < QUESTION_TAIL) return Parsed.FORMERR;
+    const end = tail + QUESTION_TAIL;
+    if (additional != 0) {
+      const at = readRecords(q, msg, end, len, additional);
+      if (at == 0) return Parsed.FORMERR;
+      if (at != len) q.setTrailing();
+    } else if (end != len) {
+      q.setTrailing();
+    }
+    q.setQuestion(<u32>be16s(load<u32>(msg + tail)), end);
+    name.fold(question, length);
+    return Parsed.QUERY;
+  }
+}
+
+/** `Parser.run`, called. */
 export function parseQuery(q: Query, msg: usize, len: u32): Parsed {
-  if (len < <u32>DNS_HLEN) return Parsed.DROP;
-  const head = Dns.at(msg);
-  const high = head.flagsHigh;
-  if (high & DNS_QR) return Parsed.DROP;
-  const low = head.flagsLow;
-  let flags: u32 = high & DNS_RD ? DNS_F_RD : 0;
-  if (high & DNS_OPCODE_MASK) {
-    q.addFlags(flags);
-    return Parsed.NOTIMP;
-  }
-  if (low & DNS_CD) flags |= DNS_F_CD;
-  if (low & DNS_AD) flags |= DNS_F_AD;
-  q.addFlags(flags);
-  const additional = head.arcount;
-  if (!head.isOneQuestion || additional > ADDITIONAL_MAX) return Parsed.FORMERR;
-  const question = msg + DNS_HLEN;
-  const length = readLabels(QNAME, question, len - DNS_HLEN);
-  if (length == 0) return Parsed.FORMERR;
-  let at: u32 = DNS_HLEN + length;
-  if (len - at < QUESTION_TAIL) return Parsed.FORMERR;
-  const type = u16At(msg + at);
-  const qclass = u16At(msg + at + 2);
-  at += QUESTION_TAIL;
-  for (let i: u32 = 0; i < additional; i++) {
-    at = readRecord(q, msg, at, len);
-    if (at == 0) return Parsed.FORMERR;
-  }
-  if (at != len) q.setTrailing();
-  q.setQuestion(type, qclass, DNS_HLEN + length + QUESTION_TAIL);
-  fold(QNAME, question);
-  return Parsed.QUERY;
+  return Parser.run(q, msg, len);
 }
 
 /** Where an owner ends: labels up to the root or one pointer to something before it. 0 = nowhere. */
@@ -99,6 +116,12 @@ function ownerEnd(msg: usize, from: u32, len: u32): u32 {
     at += n + 1;
   }
   return 0;
+}
+
+/** Step over all records of Additional. @returns offset behind them, 0 = one of them is not sound */
+function readRecords(q: Query, msg: usize, at: u32, len: u32, count: u32): u32 {
+  for (let i: u32 = 0; i < count && at != 0; i++) at = readRecord(q, msg, at, len);
+  return at;
 }
 
 /**

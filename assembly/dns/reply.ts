@@ -6,6 +6,8 @@ import {
   CUT_FLAGS_OFF,
   CUT_F_RA,
   CUT_UDP_MAX_OFF,
+  DNS_F_CD,
+  DNS_F_RD,
   DNS_HLEN,
   DNS_UDP_MAX,
   DNS_UDP_MIN,
@@ -13,6 +15,10 @@ import {
 } from '../abi-dns';
 import { be16 } from '../mem/be';
 import {
+  COUNT_ADDITIONAL,
+  COUNT_ANSWER,
+  COUNT_AUTHORITY,
+  COUNT_QUESTION,
   DNS_CD,
   DNS_OPCODE_MASK,
   DNS_QR,
@@ -31,6 +37,13 @@ import { Query, REPLY } from './record';
 const TCP_MAX: u32 = 0xffff;
 const RCODE_LOW_BITS: u32 = 4;
 const RCODE_LOW_MASK: u32 = 15;
+/** The header's flags as one number: its low byte is above the high one. */
+export const LOW_SHIFT: u32 = 8;
+const RA: u32 = (<u32>DNS_RA) << LOW_SHIFT;
+const CD_SHIFT: u32 = LOW_SHIFT + 3;
+
+if (DNS_F_RD != DNS_RD) ERROR('RD is another bit');
+if (DNS_F_CD << CD_SHIFT != (<u32>DNS_CD) << LOW_SHIFT) ERROR('CD is another bit');
 
 /** A reply that is being written. */
 @unmanaged
@@ -41,27 +54,44 @@ export class Reply {
   at: u32;
   /** Offset that records may not pass: the limit less what OPT takes. */
   limit: u32;
-  ancount: u32;
-  nscount: u32;
-  arcount: u32;
-  /** DNS_AA and DNS_TC; DNS_RA and DNS_AD. */
-  high: u8;
-  low: u8;
+  /** DNS_AA and DNS_TC; DNS_RA and DNS_AD above them. */
+  flags: u32;
+  /** Of the header: COUNT_*. */
+  counts: u64;
 
-  /** Behind the question, as long as the requestor and the cut allow. */
-  @inline static begin(q: Query, msg: usize, room: u32): Reply {
+  /** Behind the question, as long as the requestor and the cut allow. @param flags  DNS_AA, DNS_RA, ... */
+  @inline static begin(q: Query, msg: usize, room: u32, flags: u32): Reply {
     const r = changetype<Reply>(REPLY);
+    // Neither OPT nor TCP: most queries there are.
+    const isPlain = !q.hasOpt && !q.isTcp;
     r.msg = msg;
     r.at = q.questionEnd;
-    r.limit = min<u32>(sizeLimit(q), room) - (q.hasOpt ? OPT_RR_SIZE : 0);
-    r.ancount = 0;
-    r.nscount = 0;
-    r.arcount = 0;
-    r.high = 0;
-    r.low = 0;
+    r.limit = isPlain ? min<u32>(DNS_UDP_MIN, room) : limitOf(q, room);
+    r.flags = flags;
+    r.counts = COUNT_QUESTION;
     return r;
   }
 
+  /** Begin a reply of the zone's server: RA as the cut has it. @param flags  of the cut */
+  @inline static ofZone(q: Query, msg: usize, room: u32, high: u8, flags: u32): Reply {
+    return Reply.begin(q, msg, room, high | (flags & CUT_F_RA ? RA : 0));
+  }
+
+  /** Header and OPT. @returns bytes of the reply */
+  @inline finish(q: Query, rcode: u32): u32 {
+    q.setRcode(rcode);
+    if (q.hasOpt) putOpt(this, q, rcode);
+    const head = Dns.at(this.msg);
+    const asked = q.flags;
+    const kept = (asked & DNS_F_RD) | ((asked & DNS_F_CD) << CD_SHIFT);
+    head.setFlags(DNS_QR | this.flags | kept | ((rcode & RCODE_LOW_MASK) << LOW_SHIFT));
+    head.setCounts(this.counts);
+    return this.at;
+  }
+
+  @inline addCounts(an: u32, ns: u32, ar: u32): void {
+    this.counts += an * COUNT_ANSWER + ns * COUNT_AUTHORITY + ar * COUNT_ADDITIONAL;
+  }
   /** Whether `n` more bytes fit. */
   @inline fits(n: u32): bool {
     return this.at + n <= this.limit;
@@ -81,6 +111,11 @@ function sizeLimit(q: Query): u32 {
   return max<u32>(DNS_UDP_MIN, min<u32>(q.ednsSize, most));
 }
 
+/** The same, less what OPT takes. */
+function limitOf(q: Query, room: u32): u32 {
+  return min<u32>(sizeLimit(q), room) - (q.hasOpt ? OPT_RR_SIZE : 0);
+}
+
 /** Append the OPT record, which every reply to a query that has one ends with (RFC 6891 6.1.1). */
 function putOpt(r: Reply, q: Query, rcode: u32): void {
   const rr = r.ptr;
@@ -91,24 +126,18 @@ function putOpt(r: Reply, q: Query, rcode: u32): void {
   store<u32>(rr, (rcode >> RCODE_LOW_BITS) | (q.isDo ? OPT_DO_BE : 0), 5);
   store<u16>(rr, 0, 9);
   r.at += OPT_RR_SIZE;
-  r.arcount++;
+  r.counts += COUNT_ADDITIONAL;
 }
 
-/** Header and OPT. @returns bytes of the reply */
+/** `Reply.finish`, called. */
 export function finish(r: Reply, q: Query, rcode: u32): u32 {
-  q.setRcode(rcode);
-  if (q.hasOpt) putOpt(r, q, rcode);
-  const head = Dns.at(r.msg);
-  head.setFlagsHigh(DNS_QR | r.high | (q.isRd ? DNS_RD : 0));
-  head.setFlagsLow((<u8>(rcode & RCODE_LOW_MASK)) | (q.isCd ? DNS_CD : 0) | r.low);
-  head.setCounts(1, r.ancount, r.nscount, r.arcount);
-  return r.at;
+  return r.finish(q, rcode);
 }
 
 /** An error of ours: the question, no records, neither AA nor RA. @returns bytes of the reply */
 export function errorReply(q: Query, msg: usize, room: u32, rcode: u32, why: DnsWhy): u32 {
   q.setWhy(why);
-  return finish(Reply.begin(q, msg, room), q, rcode);
+  return finish(Reply.begin(q, msg, room, 0), q, rcode);
 }
 
 /** A header alone, to what is not a question. OPCODE is copied for NOTIMP. @returns its bytes */
@@ -119,23 +148,20 @@ export function headerReply(q: Query, msg: usize, rcode: u32): u32 {
   const opcode = rcode == RCODE_NOTIMP ? head.flagsHigh & DNS_OPCODE_MASK : 0;
   head.setFlagsHigh(DNS_QR | opcode | (q.isRd ? DNS_RD : 0));
   head.setFlagsLow((<u8>rcode) | (q.isCd ? DNS_CD : 0));
-  head.setCounts(0, 0, 0, 0);
+  head.setCounts(0);
   return DNS_HLEN;
 }
 
-/** Begin a reply of the zone's server: RA as the cut has it. @param high  DNS_AA or 0 */
+/** `Reply.ofZone`, called. */
 export function beginAnswer(q: Query, msg: usize, room: u32, high: u8): Reply {
-  const r = Reply.begin(q, msg, room);
-  r.high = high;
-  if (load<u16>(q.cut, CUT_FLAGS_OFF) & CUT_F_RA) r.low = DNS_RA;
-  return r;
+  return Reply.ofZone(q, msg, room, high, load<u16>(q.cut, CUT_FLAGS_OFF));
 }
 
 /** Records are missing. */
 export function setTruncated(r: Reply): void {
-  r.high |= DNS_TC;
+  r.flags |= DNS_TC;
 }
 
 export function isTruncated(r: Reply): bool {
-  return (r.high & DNS_TC) != 0;
+  return (r.flags & DNS_TC) != 0;
 }

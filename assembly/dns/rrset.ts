@@ -49,18 +49,23 @@ export class Rrset {
   @inline get size(): u32 {
     return (RRSET_HLEN + this.bytes + this.glueBytes + 3) & ~3;
   }
+
+  /** @returns the value's RRset of a type, 0 = it has none */
+  @inline static find(value: usize, type: u32): usize {
+    const sets: u32 = load<u16>(value);
+    let at = value + VALUE_HLEN;
+    for (let i: u32 = 0; i < sets; i++) {
+      const set = Rrset.at(at);
+      if (set.type == type) return at;
+      at += set.size;
+    }
+    return 0;
+  }
 }
 
-/** @returns the value's RRset of a type, 0 = it has none */
+/** `Rrset.find`, called. */
 export function findRrset(value: usize, type: u32): usize {
-  const sets: u32 = load<u16>(value);
-  let at = value + VALUE_HLEN;
-  for (let i: u32 = 0; i < sets; i++) {
-    const set = Rrset.at(at);
-    if (set.type == type) return at;
-    at += set.size;
-  }
-  return 0;
+  return Rrset.find(value, type);
 }
 
 /** A pointer as an owner, and TYPE. */

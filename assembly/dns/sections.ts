@@ -13,70 +13,80 @@ import {
 } from '../abi-dns';
 import { be16 } from '../mem/be';
 import { copyBytes } from '../mem/copy';
-import { POINTER_MAX, TYPE_A, TYPE_AAAA, u16At } from '../wire/dns';
+import { COUNT_ADDITIONAL, COUNT_ANSWER, POINTER_MAX, TYPE_A, TYPE_AAAA, u16At } from '../wire/dns';
 import { nameLength } from './fold';
 import { Reply, setTruncated } from './reply';
 import { RR_HLEN, Rrset, headOf, pointerBe, putHead } from './rrset';
 import { putShuffled } from './shuffle';
 
-/**
- * Append the records of a set to Answer. Those that do not fit are left out, with TC.
- *
- * @param ownerBe  a pointer
- * @param flags    of the cut
- */
-export function putAnswers(r: Reply, rrset: usize, ownerBe: u16, flags: u32): void {
-  const set = Rrset.at(rrset);
-  const isAddress = set.type == TYPE_A || set.type == TYPE_AAAA;
-  if (isAddress && (flags & CUT_F_SHUFFLE) != 0 && set.count > 1) {
-    if (!putShuffled(r, rrset, ownerBe)) setTruncated(r);
-    return;
+@unmanaged
+@final
+export class Sections {
+  /**
+   * Append the records of a set to Answer. Those that do not fit are left out, with TC.
+   *
+   * @param ownerBe  a pointer
+   * @param flags    of the cut
+   */
+  @inline static putAnswers(r: Reply, rrset: usize, ownerBe: u16, flags: u32): void {
+    const set = Rrset.at(rrset);
+    const type = set.type;
+    const isAddress = type == TYPE_A || type == TYPE_AAAA;
+    const isWhole =
+      isAddress && (flags & CUT_F_SHUFFLE) != 0 && set.count > 1
+        ? putShuffled(r, rrset, ownerBe)
+        : Sections.putInOrder(r, set, ownerBe);
+    if (!isWhole) setTruncated(r);
   }
-  if (!putInOrder(r, set, ownerBe)) setTruncated(r);
-}
 
-/**
- * RDLENGTH and RDATA: in whole words where there is room behind them, which the next record or nobody
- * takes.
- *
- * @param end  address that nothing may pass
- */
-function putRdata(dst: usize, src: usize, length: u32, end: usize): void {
-  if (dst + length + 7 > end) {
-    copyBytes(dst, src, length);
-    return;
+  /** @returns whether all of them fit; records longer than the reply has room for are passed over */
+  @inline static putInOrder(r: Reply, set: Rrset, ownerBe: u16): bool {
+    const head = headOf(ownerBe, set.type);
+    const ttlBe = set.ttlBe;
+    let from = set.records;
+    let put: u32 = 0;
+    let left = set.count;
+    const count = left;
+    let rr = r.ptr;
+    const end = r.msg + r.limit;
+    do {
+      const length = 2 + u16At(from);
+      const next = rr + (RR_HLEN - 2) + length;
+      if (next <= end) {
+        putHead(rr, head, ttlBe);
+        Sections.putRdata(rr + (RR_HLEN - 2), from, length, end);
+        rr = next;
+        put++;
+      } else if (put != 0) {
+        // From the front on: what follows a gap is not looked at.
+        break;
+      }
+      from += length;
+    } while (--left != 0);
+    r.at = <u32>(rr - r.msg);
+    r.counts += <u64>put * COUNT_ANSWER;
+    return put == count;
   }
-  store<u64>(dst, load<u64>(src));
-  for (let i: u32 = 8; i < length; i += 8) store<u64>(dst + i, load<u64>(src + i));
-}
 
-/** @returns whether all of them fit; records longer than the reply has room for are passed over */
-function putInOrder(r: Reply, set: Rrset, ownerBe: u16): bool {
-  const head = headOf(ownerBe, set.type);
-  const ttlBe = set.ttlBe;
-  let from = set.records;
-  let put: u32 = 0;
-  let left = set.count;
-  const count = left;
-  let rr = r.ptr;
-  const end = r.msg + r.limit;
-  do {
-    const length = 2 + u16At(from);
-    const next = rr + (RR_HLEN - 2) + length;
-    if (next <= end) {
-      putHead(rr, head, ttlBe);
-      putRdata(rr + (RR_HLEN - 2), from, length, end);
-      rr = next;
-      put++;
-    } else if (put != 0) {
-      // From the front on: what follows a gap is not looked at.
-      break;
+  /**
+   * RDLENGTH and RDATA: in whole words where there is room behind them, which the next record or nobody
+   * takes.
+   *
+   * @param end  address that nothing may pass
+   */
+  @inline static putRdata(dst: usize, src: usize, length: u32, end: usize): void {
+    if (dst + length + 7 > end) {
+      copyBytes(dst, src, length);
+      return;
     }
-    from += length;
-  } while (--left != 0);
-  r.at = <u32>(rr - r.msg);
-  r.ancount += put;
-  return put == count;
+    store<u64>(dst, load<u64>(src));
+    for (let i: u32 = 8; i < length; i += 8) store<u64>(dst + i, load<u64>(src + i));
+  }
+}
+
+/** `Sections.putAnswers`, called. */
+export function putAnswers(r: Reply, rrset: usize, ownerBe: u16, flags: u32): void {
+  Sections.putAnswers(r, rrset, ownerBe, flags);
 }
 
 /**
@@ -126,9 +136,9 @@ export function putGlue(r: Reply, rrset: usize, answers: u32, flags: u32): void 
     // The last two octets of the owner are written once more, as they are.
     const head = r.ptr + owner - 2;
     putHead(head, headOf(load<u16>(head), load<u16>(glue, GLUE_TYPE_OFF)), ttlBe);
-    putRdata(head + RR_HLEN - 2, glue + GLUE_RDLENGTH_BE_OFF, length, limit);
+    Sections.putRdata(head + RR_HLEN - 2, glue + GLUE_RDLENGTH_BE_OFF, length, limit);
     r.at += owner + RR_HLEN - 4 + length;
-    r.arcount++;
+    r.counts += COUNT_ADDITIONAL;
     glue += GLUE_HLEN - 2 + length;
   }
 }
@@ -143,5 +153,5 @@ export function putAddress(r: Reply, ownerBe: u16, ttlBe: u32, addr: usize, leng
   store<u16>(r.ptr, be16(<u16>length), RR_HLEN - 2);
   copyBytes(r.ptr + RR_HLEN, addr, length);
   r.at += RR_HLEN + length;
-  r.ancount++;
+  r.counts += COUNT_ANSWER;
 }

@@ -4,7 +4,7 @@
  */
 import { copyBytes } from '../mem/copy';
 import { nextRandom } from '../mem/random';
-import { u16At } from '../wire/dns';
+import { COUNT_ANSWER, u16At } from '../wire/dns';
 import { Reply } from './reply';
 import { RR_HLEN, Rrset, headOf, putHead } from './rrset';
 
@@ -43,7 +43,7 @@ export function putShuffled(r: Reply, rrset: usize, ownerBe: u16): bool {
     if (from == end) from = set.records;
   }
   r.at += count * size;
-  r.ancount += count;
+  r.counts += <u64>count * COUNT_ANSWER;
   return true;
 }
 
@@ -62,7 +62,7 @@ function putSample(r: Reply, set: Rrset, ownerBe: u16, length: u32): void {
     if (r.fits(size)) {
       kept++;
       r.at += size;
-      r.ancount++;
+      r.counts += COUNT_ANSWER;
     } else {
       place = below(i + 1);
     }

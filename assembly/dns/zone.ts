@@ -14,6 +14,8 @@ import {
   DnsWhy,
 } from '../abi-dns';
 import {
+  COUNT_ANSWER,
+  COUNT_AUTHORITY,
   DNS_AA,
   POINTER_QNAME_BE,
   RCODE_NOERROR,
@@ -28,19 +30,19 @@ import {
 import { putHinfo } from './any';
 import {
   ChainEnd,
+  Pods,
   chainAddressLen,
   chainCount,
   chainLast,
   chainLink,
-  findPod,
-  findValue,
   followChain,
 } from './chain';
 import { FoldedName } from './fold';
+import { Names, entryOf, valueOf } from './names';
 import { POD_ADDRESS, QNAME, Query } from './record';
 import { Reply, beginAnswer, finish, isTruncated } from './reply';
 import { RR_HLEN, Rrset, findRrset, pointerBe } from './rrset';
-import { putAddress, putAnswers, putGlue } from './sections';
+import { Sections, putAddress, putAnswers, putGlue } from './sections';
 import { putSoa } from './soa';
 
 /** MINIMUM within the numbers of an SOA record; CoreDNS has the zone's TTL there. */
@@ -53,7 +55,7 @@ function cutFlags(q: Query): u32 {
 
 /** No answer, and the SOA record that says for how long (RFC 2308). */
 function negative(r: Reply, q: Query, rcode: u32): i32 {
-  if (putSoa(r, q)) r.nscount++;
+  if (putSoa(r, q)) r.counts += COUNT_AUTHORITY;
   return finish(r, q, rcode);
 }
 
@@ -72,30 +74,22 @@ function zoneTtlBe(q: Query): u32 {
 
 function soaReply(q: Query, msg: usize, room: u32): i32 {
   const r = beginAnswer(q, msg, room, DNS_AA);
-  if (putSoa(r, q)) r.ancount++;
-  return finish(r, q, RCODE_NOERROR);
-}
-
-function rrsetReply(q: Query, msg: usize, room: u32, rrset: usize): i32 {
-  const r = beginAnswer(q, msg, room, DNS_AA);
-  const flags = cutFlags(q);
-  const answers = r.at;
-  putAnswers(r, rrset, POINTER_QNAME_BE, flags);
-  if (Rrset.at(rrset).glueBytes != 0 && !isTruncated(r)) putGlue(r, rrset, answers, flags);
+  if (putSoa(r, q)) r.counts += COUNT_ANSWER;
   return finish(r, q, RCODE_NOERROR);
 }
 
 /** No such name: the pod it says, the next plugin, or NXDOMAIN. */
 function missing(q: Query, msg: usize, room: u32): i32 {
-  const length = findPod(load<u16>(q.cut, CUT_SPACE_OFF), QNAME, POD_ADDRESS);
+  const length = Pods.find(load<u16>(q.cut, CUT_SPACE_OFF), QNAME, POD_ADDRESS);
   if (length) return podReply(q, msg, room, length);
   const flags = cutFlags(q);
   if (flags & CUT_F_FALLTHROUGH) {
     q.setWhy(DnsWhy.FALLTHROUGH);
     return DNS_HOST;
   }
-  const r = beginAnswer(q, msg, room, DNS_AA);
-  return negative(r, q, flags & CUT_F_UNSYNCED ? RCODE_SERVFAIL : RCODE_NXDOMAIN);
+  const r = Reply.ofZone(q, msg, room, DNS_AA, flags);
+  if (putSoa(r, q)) r.counts += COUNT_AUTHORITY;
+  return r.finish(q, flags & CUT_F_UNSYNCED ? RCODE_SERVFAIL : RCODE_NXDOMAIN);
 }
 
 function podReply(q: Query, msg: usize, room: u32, length: u32): i32 {
@@ -141,20 +135,9 @@ function aliasReply(q: Query, msg: usize, room: u32, cname: usize): i32 {
   return finish(r, q, RCODE_NOERROR);
 }
 
-/**
- * Answer from the names of the cut's space.
- *
- * @returns bytes of the reply, or DNS_HOST with the reason in the record
- */
-export function zoneReply(q: Query, msg: usize, room: u32): i32 {
-  q.setWhy(DnsWhy.ZONE);
+/** A name that has no records of the type. */
+function otherReply(q: Query, msg: usize, room: u32, value: usize): i32 {
   const type = q.qtype;
-  // As the plugin `any`, which does not look whether the name exists.
-  if (type == TYPE_ANY && (cutFlags(q) & CUT_F_ANY) != 0) return anyReply(q, msg, room, 0);
-  const value = findValue(load<u16>(q.cut, CUT_SPACE_OFF), QNAME);
-  if (!value) return missing(q, msg, room);
-  const rrset = findRrset(value, type);
-  if (rrset) return rrsetReply(q, msg, room, rrset);
   if (type == TYPE_ANY) return anyReply(q, msg, room, DNS_AA);
   if (type == TYPE_SOA && FoldedName.at(QNAME).labels == q.zoneLabels) {
     return soaReply(q, msg, room);
@@ -165,4 +148,34 @@ export function zoneReply(q: Query, msg: usize, room: u32): i32 {
     if (cname) return aliasReply(q, msg, room, cname);
   }
   return negative(beginAnswer(q, msg, room, DNS_AA), q, RCODE_NOERROR);
+}
+
+@unmanaged
+@final
+export class Zone {
+  /**
+   * Answer from the names of a space.
+   *
+   * @param space  of the query's cut
+   * @param flags  of the query's cut
+   * @returns      bytes of the reply, or DNS_HOST with the reason in the record
+   */
+  @inline static reply(q: Query, msg: usize, room: u32, space: u32, flags: u32): i32 {
+    const type = q.qtype;
+    const name = FoldedName.at(QNAME);
+    const length = name.length;
+    q.setWhy(DnsWhy.ZONE);
+    // As the plugin `any`, which does not look whether the name exists.
+    if (type == TYPE_ANY && (flags & CUT_F_ANY) != 0) return anyReply(q, msg, room, 0);
+    const row = Names.find(space, name.hash, name.ptr, length);
+    if (!row) return missing(q, msg, room);
+    const value = valueOf(entryOf(row), length);
+    const rrset = Rrset.find(value, type);
+    if (!rrset) return otherReply(q, msg, room, value);
+    const r = Reply.ofZone(q, msg, room, DNS_AA, flags);
+    const answers = r.at;
+    Sections.putAnswers(r, rrset, POINTER_QNAME_BE, flags);
+    if (Rrset.at(rrset).glueBytes != 0 && !isTruncated(r)) putGlue(r, rrset, answers, flags);
+    return r.finish(q, RCODE_NOERROR);
+  }
 }

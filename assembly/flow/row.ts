@@ -51,6 +51,7 @@ import {
   TALLY_STATE_OFF,
 } from '../abi';
 import { clearLine } from '../mem/addr';
+import { loadShared, storeShared } from '../mem/shared';
 import { regionBase } from '../mem/region';
 
 if (TALLY_SIZE != 64) ERROR('a tally is one cache line');
@@ -121,11 +122,11 @@ export class Row {
 
   /** The kernel reads this word while we write it: every access is atomic. */
   @inline get seq(): u32 {
-    return atomic.load<u32>(this.ptr, FLOW_SEQ_OFF);
+    return loadShared(this.ptr + FLOW_SEQ_OFF);
   }
 
   @inline setSeq(v: u32): void {
-    atomic.store<u32>(this.ptr, v, FLOW_SEQ_OFF);
+    storeShared(this.ptr + FLOW_SEQ_OFF, v);
   }
 
   @inline get ports(): u32 {

@@ -17,6 +17,7 @@ import {
   XDP_DESC_SIZE,
   XDP_RING_NEED_WAKEUP,
 } from '../abi';
+import { loadShared, storeShared } from '../mem/shared';
 
 /** Bytes of a fill or completion entry. */
 const ADDR_SIZE_SHIFT: u32 = 3;
@@ -43,11 +44,11 @@ export class Ring {
   }
 
   @inline get producer(): u32 {
-    return atomic.load<u32>(this.producerPtr);
+    return loadShared(this.producerPtr);
   }
 
   @inline get consumer(): u32 {
-    return atomic.load<u32>(this.consumerPtr);
+    return loadShared(this.consumerPtr);
   }
 
   @inline get size(): u32 {
@@ -66,12 +67,12 @@ export class Ring {
 
   /** Hand `count` written entries to the consumer. */
   @inline submit(count: u32): void {
-    atomic.store<u32>(this.producerPtr, this.producer + count);
+    storeShared(this.producerPtr, this.producer + count);
   }
 
   /** Give `count` read entries back to the producer. */
   @inline release(count: u32): void {
-    atomic.store<u32>(this.consumerPtr, this.consumer + count);
+    storeShared(this.consumerPtr, this.consumer + count);
   }
 
   /** Address of a fill or completion entry, a u64 UMEM offset. */

@@ -16,6 +16,12 @@ export function be32(x: u32): u32 {
   return bswap<u32>(x);
 }
 
+/** Two or four numbers of 16 bits side by side, the one at the lowest address lowest. */
+export function be16s(x: u64): u64 {
+  const lows: u64 = 0x00ff00ff00ff00ff;
+  return ((x & lows) << 8) | ((x >> 8) & lows);
+}
+
 /** Network order to host order, or back. */
 export function be64(x: u64): u64 {
   return bswap<u64>(x);

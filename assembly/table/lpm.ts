@@ -11,20 +11,27 @@ import {
   ROUTE_KEY_SIZE,
   RegionId,
 } from '../abi';
-import { prefixMask } from '../mem/addr';
+import { isMapped, prefixMask } from '../mem/addr';
 import { regionBase } from '../mem/region';
 import { WORDS_3, tableDelete, tableFind, tablePut } from './hash-table';
 
 if (ROUTE_KEY_SIZE != 24) ERROR('a route key is three words');
 
-/** @returns the row of the most specific prefix that covers the 16-byte address, or 0 */
+/** Bits before an IPv4 address in its mapped form: what is shorter is a prefix of IPv6. */
+const MAPPED_BITS: u32 = 96;
+
+/**
+ * @returns the row of the most specific prefix that covers the 16-byte address, or 0. A prefix covers
+ *          addresses of its own family: ::/0 says nothing about IPv4.
+ */
 export function lpmFind(addr: usize): usize {
   const hi = load<u64>(addr);
   const lo = load<u64>(addr, 8);
+  const least = isMapped(addr) ? MAPPED_BITS : 0;
   const list = regionBase(RegionId.PREFIXES) + PREFIX_LIST_OFF;
   for (let i: usize = 0; i < <usize>PREFIX_LENGTHS; i++) {
     const length = <u32>load<u8>(list + i);
-    if (length == PREFIX_NONE) return 0;
+    if (length == PREFIX_NONE || length < least) return 0;
     const row = tableFind(RegionId.ROUTES, WORDS_3, maskHi(hi, length), maskLo(lo, length), length);
     if (row) return row;
   }

@@ -12,7 +12,7 @@
  *
  * Spec: RFC 1035 4.1.1; AD and CD RFC 4035 3.2; types of the IANA registry
  */
-import { be16, be64 } from '../mem/be';
+import { be16, be16s } from '../mem/be';
 
 export const DNS_FLAGS_HIGH_OFF: usize = 2;
 export const DNS_FLAGS_LOW_OFF: usize = 3;
@@ -31,6 +31,13 @@ export const DNS_RD: u8 = 0x01;
 export const DNS_RA: u8 = 0x80;
 export const DNS_AD: u8 = 0x20;
 export const DNS_CD: u8 = 0x10;
+
+/** One of each, in what `Dns.counts` is: four numbers of 16 bits. */
+export const COUNT_QUESTION: u64 = 1;
+export const COUNT_ANSWER: u64 = 1 << 16;
+export const COUNT_AUTHORITY: u64 = 1 << 32;
+export const COUNT_ADDITIONAL: u64 = 1 << 48;
+export const COUNT_ADDITIONAL_SHIFT: u64 = 48;
 
 export const RCODE_NOERROR: u32 = 0;
 export const RCODE_FORMERR: u32 = 1;
@@ -112,6 +119,10 @@ export class Dns {
   @inline setFlagsHigh(v: u8): void {
     store<u8>(changetype<usize>(this), v, DNS_FLAGS_HIGH_OFF);
   }
+  /** Both bytes of flags, the one at the lower address lower. */
+  @inline setFlags(v: u32): void {
+    store<u16>(changetype<usize>(this), <u16>v, DNS_FLAGS_HIGH_OFF);
+  }
   /** RA, Z, AD, CD and RCODE. */
   @inline get flagsLow(): u8 {
     return load<u8>(changetype<usize>(this), DNS_FLAGS_LOW_OFF);
@@ -119,18 +130,12 @@ export class Dns {
   @inline setFlagsLow(v: u8): void {
     store<u8>(changetype<usize>(this), v, DNS_FLAGS_LOW_OFF);
   }
-  /** QDCOUNT, ANCOUNT and NSCOUNT of a query there is nothing to say against: 1, 0 and 0. */
-  @inline get isOneQuestion(): bool {
-    const head = changetype<usize>(this);
-    return load<u32>(head, DNS_QDCOUNT_OFF) == 0x0100 && load<u16>(head, DNS_NSCOUNT_OFF) == 0;
+  /** All four counts, as `COUNT_*` has them. */
+  @inline get counts(): u64 {
+    return be16s(load<u64>(changetype<usize>(this), DNS_QDCOUNT_OFF));
   }
-  @inline get arcount(): u32 {
-    return be16(load<u16>(changetype<usize>(this), DNS_ARCOUNT_OFF));
-  }
-  /** All four counts. */
-  @inline setCounts(qd: u32, an: u32, ns: u32, ar: u32): void {
-    const counts = ((<u64>((qd << 16) | an)) << 32) | ((ns << 16) | ar);
-    store<u64>(changetype<usize>(this), be64(counts), DNS_QDCOUNT_OFF);
+  @inline setCounts(counts: u64): void {
+    store<u64>(changetype<usize>(this), be16s(counts), DNS_QDCOUNT_OFF);
   }
 }
 

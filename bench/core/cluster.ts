@@ -3,6 +3,7 @@
  * the real control plane into delta records.
  */
 import { createControl } from '../../src/compile/control.js';
+import type { Algorithm } from '../../src/model/exposure.js';
 import type { Link } from '../../src/compile/links.js';
 import type { DnsHere } from '../../src/compile/services.js';
 import type { Capacities } from '../../src/core/regions.js';
@@ -104,6 +105,8 @@ export interface ClusterSpec {
   readonly nodeAddress?: string;
   /** The Service that is the cluster's DNS. */
   readonly dns?: DnsHere;
+  /** How backends are chosen; left out: as the agent does. */
+  readonly algorithm?: Algorithm;
 }
 
 /** What a cluster becomes. */
@@ -115,7 +118,11 @@ export interface CompiledCluster {
 }
 
 export function compileCluster(spec: ClusterSpec): CompiledCluster {
-  const control = createControl({ nodeName: NODE_NAME, capacities: spec.capacities });
+  const control = createControl({
+    nodeName: NODE_NAME,
+    capacities: spec.capacities,
+    ...(spec.algorithm === undefined ? {} : { algorithm: spec.algorithm }),
+  });
   const events = [
     nodeEvent(NODE_NAME, spec.nodeAddress ?? '192.168.0.1', '10.244.0.0/24'),
     nodeEvent('node-b', '192.168.0.2', spec.remotePods),

@@ -118,7 +118,10 @@ async function run(context: Context): Promise<Result[]> {
     },
     context.samples,
   );
-  const label = { name: 'core/dns/answer/cached', unit: 'ns/query', better: 'lower' } as const;
+  const label = {
+    ...{ name: 'core/dns/answer/cached', unit: 'ns/query', better: 'lower' as const },
+    rival: 'dns-packet',
+  };
   return [comparison(label, pairs, 'ns', 'dns-packet: decode, Map, encode')];
 }
 

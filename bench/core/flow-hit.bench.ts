@@ -66,7 +66,10 @@ async function run(context: Context): Promise<Result[]> {
   if (pairs.ours.some(({ hits }, i) => hits !== pairs.theirs[i]?.hits)) {
     throw new Error('WebAssembly and C found different numbers of flows');
   }
-  const label = { name: 'core/flow-hit/1M', unit: 'ns/packet', better: 'lower' } as const;
+  const label = {
+    ...{ name: 'core/flow-hit/1M', unit: 'ns/packet', better: 'lower' as const },
+    rival: 'C',
+  };
   return [comparison(label, pairs, 'ns', 'the same in C, gcc -O3')];
 }
 

@@ -46,7 +46,7 @@ const OFFSET_KEY = 0x9e3779b9;
 const SKIP_KEY = 0x7f4a7c15;
 
 /** MurmurHash3's finaliser. */
-function mix32(value: number): number {
+export function mix32(value: number): number {
   let x = value;
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
@@ -62,7 +62,7 @@ export function buildMaglevJs(ids: ReadonlyMap<number, number>, m: number): (num
   const members = [...ids].map(([id, position]) => ({
     position,
     next: mix32(id ^ OFFSET_KEY) % m,
-    skip: (mix32(id ^ SKIP_KEY) % (m - 1)) + 1,
+    skip: m > 1 ? (mix32(id ^ SKIP_KEY) % (m - 1)) + 1 : 0,
   }));
   const table = new Array<number | undefined>(m).fill(undefined);
   let filled = 0;
@@ -74,4 +74,9 @@ export function buildMaglevJs(ids: ReadonlyMap<number, number>, m: number): (num
       if (filled === m) return table;
     }
   }
+}
+
+/** The member for a 32-bit hash: as the core scales it, in floating point. */
+export function pickMaglevJs(table: readonly (number | undefined)[], hash: number): number {
+  return table[Math.floor((hash / 2 ** 32) * table.length)] ?? 0;
 }

@@ -4,9 +4,10 @@
  * Every frame is a new flow; the table is emptied between passes, outside the clock.
  */
 import { RegionId } from '../../assembly/abi.js';
-import { alone, type Context, type Result, type Suite } from '../harness.js';
+import { comparePairs, comparison, type Context, type Result, type Suite } from '../harness.js';
 import { pinSelf, SUBJECT_CPU } from '../pin.js';
-import { FRAME_LEN, writeUdpFrame, xorshift32 } from './inputs.js';
+import { missingCompiler, startTwin } from '../twin.js';
+import { digestWords, FRAME_LEN, writeUdpFrame, xorshift32 } from './inputs.js';
 import {
   createServiceWorld,
   POD_ADDR,
@@ -14,8 +15,10 @@ import {
   SERVICE_NET,
   SERVICE_PORT,
 } from './service-world.js';
+import { writeSnapshot } from './snapshot.js';
 import { missingModule } from './world.js';
 
+const NAME = 'core/new-flow/10k-services';
 const SERVICES = 10_000;
 /** New flows a pass; with two rows each, a third of the table. */
 const FLOWS = 200_000;
@@ -23,7 +26,7 @@ const ROWS = 1 << 20;
 const PASSES_MIN = 9;
 const SEED = 88172645;
 
-function run(context: Context): Promise<Result[]> {
+async function run(context: Context): Promise<Result[]> {
   pinSelf(context.scope, SUBJECT_CPU);
   context.note(`compiling ${SERVICES} services`);
   const spec = { protocol: 'UDP', services: SERVICES, flows4: ROWS, frames: 8192 } as const;
@@ -48,17 +51,29 @@ function run(context: Context): Promise<Result[]> {
     if (sent < FLOWS * 0.999) throw new Error(`${sent} of ${FLOWS} first packets were sent`);
     return ns;
   };
-  pass(1);
+  const file = writeSnapshot(context.scope, core);
+  let nowMs = 1;
+  pass(nowMs);
+  const twin = await startTwin(context.scope, 'new-flow', [file, base, FLOWS, POD_IFINDEX]);
+  if (digestWords(frames) !== twin.digest) {
+    throw new Error('WebAssembly and C rewrote the first packets differently');
+  }
   const passes = context.quick ? context.samples : Math.max(context.samples, PASSES_MIN);
-  const values = Array.from({ length: passes }, (_, i) => pass(i + 2));
-  const label = { name: 'core/new-flow/10k-services', unit: 'ns/packet', better: 'lower' } as const;
-  return Promise.resolve([alone(label, values)]);
+  const pairs = await comparePairs(
+    {
+      ours: () => Promise.resolve({ ns: pass(++nowMs) }),
+      theirs: async () => ({ ns: (await twin.sample()).ns }),
+    },
+    passes,
+  );
+  const label = { ...{ name: NAME, unit: 'ns/packet', better: 'lower' as const }, rival: 'C' };
+  return [comparison(label, pairs, 'ns', 'the same in C, gcc -O3')];
 }
 
 export const suites: readonly Suite[] = [
   {
-    names: ['core/new-flow/10k-services'],
-    missing: () => Promise.resolve(missingModule()),
+    names: [NAME],
+    missing: async () => missingModule() ?? (await missingCompiler()),
     run,
   },
 ];

@@ -3,15 +3,7 @@
  * Internet checksum, building a Maglev table. Loops run inside WebAssembly; benchmark.js times
  * batches of them.
  */
-import {
-  BACKEND_ID_OFF,
-  BACKEND_SIZE,
-  MAGLEV_ENTRY_SIZE,
-  RegionId,
-  SCRATCH_BASE,
-  TableId,
-} from '../../assembly/abi.js';
-import { createDeltaWriter, type DeltaWriter } from '../../src/core/delta-writer.js';
+import { SCRATCH_BASE } from '../../assembly/abi.js';
 import {
   comparePairs,
   comparison,
@@ -22,9 +14,10 @@ import {
 } from '../harness.js';
 import { pinSelf, SUBJECT_CPU } from '../pin.js';
 import { missingCompiler, startTwin } from '../twin.js';
-import { clientTuple, digestWords, FRAME_LEN, writeUdpFrame, xorshift32 } from './inputs.js';
+import { clientTuple, FRAME_LEN, writeUdpFrame, xorshift32 } from './inputs.js';
 import { buildMaglevJs, checksumJs, parseUdpJs } from './js-twins.js';
-import { applyWriter, createWorld, missingModule } from './world.js';
+import { createMaglevWorld } from './maglev-world.js';
+import { createWorld, missingModule } from './world.js';
 
 /** One piece in three languages: batches here, arguments of its C twin. */
 interface Piece {
@@ -53,9 +46,11 @@ async function measurePiece(context: Context, piece: Piece): Promise<Result[]> {
     { ours, theirs: async () => ({ ns: (await twin.sample()).ns / nsPerUnit }) },
     context.samples,
   );
+  const label = { subject: name, unit, better: 'lower' } as const;
+  const inC = { ...label, name: `${name}/c`, rival: 'C' };
   return [
-    comparison({ name, unit, better: 'lower' }, js, 'ns', piece.jsRival),
-    comparison({ name: `${name}/c`, unit, better: 'lower' }, c, 'ns', 'the same in C, gcc -O3'),
+    comparison({ ...label, name, rival: 'JavaScript' }, js, 'ns', piece.jsRival),
+    comparison(inC, c, 'ns', 'the same in C, gcc -O3'),
   ];
 }
 
@@ -143,31 +138,10 @@ async function runChecksum(context: Context): Promise<Result[]> {
 const MAGLEV_SIZE = 16_381;
 const MAGLEV_BACKENDS = 100;
 const MAGLEV_TWIN_BUILDS = 200;
-function writeBackends(): DeltaWriter {
-  const writer = createDeltaWriter();
-  for (let i = 0; i < MAGLEV_BACKENDS; i++) {
-    const row = new Uint8Array(BACKEND_SIZE);
-    new DataView(row.buffer).setUint32(BACKEND_ID_OFF, i + 1, true);
-    writer.putIndexed(TableId.BACKEND, i, row);
-  }
-  writer.putSet(
-    0,
-    Array.from({ length: MAGLEV_BACKENDS }, (_, i) => i),
-  );
-  return writer;
-}
 
-async function runMaglev(context: Context): Promise<Result[]> {
+function runMaglev(context: Context): Promise<Result[]> {
   pinSelf(context.scope, SUBJECT_CPU);
-  const { core, exports } = createWorld({});
-  applyWriter(core, writeBackends());
-  const build = (): number => exports.benchMaglevBuild(0, MAGLEV_BACKENDS, 0, MAGLEV_SIZE, 1);
-  expectSame('maglev size', build(), MAGLEV_SIZE);
-  const ids = new Map(Array.from({ length: MAGLEV_BACKENDS }, (_, i) => [i + 1, i] as const));
-  const { base } = core.region(RegionId.MAGLEV);
-  const bytes = core.view.slice(base, base + MAGLEV_SIZE * MAGLEV_ENTRY_SIZE);
-  const expected = Uint16Array.from(buildMaglevJs(ids, MAGLEV_SIZE), (position) => position ?? -1);
-  expectSame('maglev', digestWords(bytes), digestWords(new Uint8Array(expected.buffer)));
+  const { build, ids } = createMaglevWorld(MAGLEV_BACKENDS, MAGLEV_SIZE);
   return measurePiece(context, {
     name: 'core/maglev-build/16381x100',
     unit: 'us/build',

@@ -11,6 +11,8 @@ export interface ServiceWorldSpec {
   /** Rows of the IPv4 flow table. */
   readonly flows4: number;
   readonly frames: number;
+  /** By Maglev: the same backend for the same packet, whoever chooses. */
+  readonly isMaglev?: boolean;
 }
 
 export const SERVICE_PORT = 53;
@@ -19,7 +21,15 @@ export const POD_IFINDEX = 5;
 /** 10.96.0.0: service i has the address i + 1. */
 export const SERVICE_NET = 0x0a600000;
 const POD = { name: 'client', address: '10.244.0.5', netns: '/none' };
-const ENDPOINTS = 3;
+/** Endpoints of each service. */
+export const ENDPOINTS = 3;
+/** 10.128.0.0/9, the other node's pods. */
+const ENDPOINT_NET = 0x0a800000;
+
+/** Address of one of a service's endpoints. */
+export function endpointAddr(service: number, k: number): number {
+  return ENDPOINT_NET + 1 + ENDPOINTS * service + k;
+}
 
 function dotted(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
@@ -32,8 +42,7 @@ function serviceSpec(i: number, protocol: 'TCP' | 'UDP'): ServiceSpec {
     protocol,
     port: SERVICE_PORT,
     targetPort: 5353,
-    // 10.128.0.0/9, the other node's pods
-    endpoints: Array.from({ length: ENDPOINTS }, (_, k) => dotted(0x0a800001 + ENDPOINTS * i + k)),
+    endpoints: Array.from({ length: ENDPOINTS }, (_, k) => dotted(endpointAddr(i, k))),
   };
 }
 
@@ -68,6 +77,7 @@ export function createServiceWorld(spec: ServiceWorldSpec): World {
       { kind: 'uplink', name: 'up', ifindex: 2, ownMac, mtu: 1500 },
     ],
     remotePods: '10.128.0.0/9',
+    ...(spec.isMaglev ? { algorithm: 'maglev' as const } : {}),
   });
   applyRecords(world.core, records);
   return world;

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { CONTROL_BASE, CONTROL_HASH_KEYS_OFF, HASH_KEYS } from '../../assembly/abi.js';
 import { createCore, type Core, type CoreExports } from '../../src/core/instance.js';
 import type { DeltaWriter } from '../../src/core/delta-writer.js';
@@ -36,6 +37,13 @@ export interface BenchExports extends CoreExports {
     m: number,
     repeats: number,
   ): number;
+  benchLpm(addrs: number, count: number): number;
+  benchFrontend(keys: number, count: number): number;
+  benchMaglevPick(table: number, m: number, hashes: number, count: number): number;
+  benchChoose(frames: number, count: number, stride: number, inIfindex: number): number;
+  benchForward(frames: number, count: number, stride: number, rooms: number, nowMs: number): number;
+  benchNat(frames: number, count: number, stride: number, rooms: number, nowMs: number): number;
+  benchDnsParse(templates: number, count: number, stride: number): number;
 }
 
 export interface World {
@@ -48,10 +56,21 @@ export function missingModule(): string | undefined {
   return existsSync(MODULE) ? undefined : 'build/core/bench.wasm is missing: npm run build:core';
 }
 
+let compiled: WebAssembly.Module | undefined;
+
+/**
+ * The module, compiled once and for good. V8 would begin with quick code and replace what turns out
+ * to be hot, in a thread of its own: on a busy machine whole samples are over by then.
+ */
+function benchModule(): WebAssembly.Module {
+  setFlagsFromString('--no-liftoff');
+  compiled ??= new WebAssembly.Module(readFileSync(MODULE));
+  return compiled;
+}
+
 /** @param needs  capacities that matter to the suite; the rest is small */
 export function createWorld(needs: Partial<Capacities>): World {
-  const module = new WebAssembly.Module(readFileSync(MODULE));
-  const core = createCore({ ...SMALL_CAPACITIES, ...needs }, module);
+  const core = createCore({ ...SMALL_CAPACITIES, ...needs }, benchModule());
   core.start({ offload: true, nowMs: 0 });
   useFixedKeys(core);
   return { core, exports: core.exports as BenchExports };

@@ -3,18 +3,19 @@
  * one look-up of the name, the reply written over the query, counters. It asks all that the module
  * asks of a message, a cut and a set; where a question of the bench never leads, it gives up.
  *
- *   dns KIND QUERIES REPEATS      KIND: 0 = A, 1 = NXDOMAIN, 2 = SRV
+ *   dns KIND QUERIES REPEATS NAMES SLOTS
+ *
+ * KIND is 0 = A, 1 = NXDOMAIN, 2 = SRV, 3 = A where there are no SRV records, 4 = A, parsed only.
+ * SLOTS is a power of two.
  */
 #include "twin.h"
 
 enum {
-  NAMES = 5000,
   NAMESPACES = 50,
   STEP = 7919,
-  SLOTS = 1 << 15,
   STRIDE = 128,
+  ENTRY_BYTES = 384,
   ROOM = 2048,
-  ARENA = 8 << 20,
   SPACE = 32,
   HLEN = 12,
   TYPE_A = 1,
@@ -45,14 +46,18 @@ typedef struct {
 enum { RD = 1, CD = 2, AD = 4, DO = 8, TCP = 16, IPV6 = 32, UNCOUNTED = 64 };
 enum { HOST = 1, RA = 4, SHUFFLE = 8, MINIMAL = 16, ANY = 32, REFUSE = 128, CHAOS = 256 };
 
-static uint32_t kind, queries, repeats, used = 8;
+static uint32_t kind, queries, repeats, names, used = 8;
 static uint8_t *templates, *arena, *room;
 static Row *rows;
+/** Of a table whose size, SLOTS, is known when it is made. */
+static uint32_t slot_mask;
 static uint64_t depths[2], counters[128];
 static uint32_t hash_key[12];
 static Folded folded;
 static Query query;
 static volatile uint32_t traced;
+/** The sample of queries: how many are left until the next, and every how many there is one. */
+static volatile uint32_t log_left, log_every;
 
 static inline uint64_t load64(const void *p) {
   uint64_t w;
@@ -151,7 +156,7 @@ static const uint8_t *value_of(const uint8_t *entry, uint32_t length) {
 /** The value of a name, NULL = there is none. */
 static const uint8_t *find(uint32_t space, uint32_t hash, const uint8_t *name, uint32_t length) {
   for (uint32_t i = 0, slot = hash + space * 0x9e3779b1u; i < 128; i++, slot++) {
-    const Row *row = &rows[slot & (SLOTS - 1)];
+    const Row *row = &rows[slot & slot_mask];
     if (row->state == 0) return NULL;
     if (row->state != 1 || row->hash != hash || row->space != space || row->length != length)
       continue;
@@ -165,9 +170,9 @@ static uint8_t *put(uint32_t space, const uint8_t *name, uint32_t length, uint32
   read_labels(&folded, name, length);
   fold(&folded, name);
   uint32_t hash = folded.hash, slot = hash + space * 0x9e3779b1u;
-  while (rows[slot & (SLOTS - 1)].state) slot++;
+  while (rows[slot & slot_mask].state) slot++;
   uint8_t *entry = arena + used;
-  rows[slot & (SLOTS - 1)] = (Row){1, hash, used, (uint16_t)space, (uint8_t)length, 0};
+  rows[slot & slot_mask] = (Row){1, hash, used, (uint16_t)space, (uint8_t)length, 0};
   if (space < 32) depths[folded.labels >> 6] |= 1ull << (folded.labels & 63);
   memcpy(entry + 4, name, length);
   uint8_t *value = entry + ((4 + length + 7) & ~7u);
@@ -244,6 +249,14 @@ static int put_set(Reply *r, const uint8_t *set, uint32_t flags) {
   return 1;
 }
 
+/** Whole words: something follows. */
+static inline void put_words(uint8_t *to, const uint8_t *from, uint32_t n) {
+  for (uint32_t i = 0; i < n; i += 8) {
+    uint64_t w = load64(from + i);
+    memcpy(to + i, &w, 8);
+  }
+}
+
 static void put_soa(Reply *r, const uint8_t *cut, uint32_t zone_off) {
   uint32_t m = cut[11], n = cut[12], rdlength = m + 2 + n + 2 + 20;
   if (r->at + 12 + rdlength > r->limit) return;
@@ -251,9 +264,9 @@ static void put_soa(Reply *r, const uint8_t *cut, uint32_t zone_off) {
   uint16_t zone = __builtin_bswap16((uint16_t)(0xc000 | zone_off));
   put_head(at, zone, 6, load32(cut + 4));
   be16put(at + 10, (uint16_t)rdlength);
-  copy(at + 12, cut + 36, m);
+  put_words(at + 12, cut + 36, m);
   put16(at + 12 + m, zone);
-  copy(at + 14 + m, cut + 36 + m, n);
+  put_words(at + 14 + m, cut + 36 + m, n);
   put16(at + 14 + m + n, zone);
   copy(at + 16 + m + n, cut + 16, 20);
   r->at += 12 + rdlength;
@@ -280,6 +293,17 @@ static void count(const Query *q, uint32_t reply) {
   zone[76 + (q->rcode < 15 ? q->rcode : 15)]++;
   zone[94] += reply;
   zone[110 + size_slot(reply)]++;
+}
+
+/** Count down to the query that is sampled. None is here: that would be one in 64 of them. */
+static void sample(const Query *q, uint32_t reply) {
+  if (!reply || q->flags & UNCOUNTED) return;
+  if (log_left > 1) {
+    log_left = log_left - 1;
+    return;
+  }
+  if (log_every == 0 || traced) return;
+  log_left = log_every;
 }
 
 static const uint8_t *find_type(const uint8_t *value, uint32_t type) {
@@ -404,6 +428,7 @@ static __attribute__((noinline)) uint32_t answer(uint32_t listener, uint8_t *msg
                   .flags = flags & (TCP | IPV6 | UNCOUNTED)};
   uint32_t reply = respond(&query, msg, len, room_len);
   count(&query, reply);
+  sample(&query, reply);
   return reply;
 }
 
@@ -444,13 +469,15 @@ static void put_cut(const char *zone) {
 
 static void put_service(uint32_t i) {
   char text[128];
-  uint8_t name[256], target[256], address[6] = {0, 4, 10, 0, (uint8_t)(i >> 8), (uint8_t)i};
+  uint8_t name[256], target[256],
+      address[6] = {0, 4, 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
   snprintf(text, sizeof text, "svc%u.ns%u.svc.cluster.local", i, i % NAMESPACES);
   uint32_t n = wire(target, text);
   uint8_t *value = put(SPACE, target, n, 4 + 16 + 8);
   put16(value, 1);
   put_set_head(value + 4, TYPE_A, 6, 0);
   memcpy(value + 20, address, 6);
+  if (kind >= 3) return;
   snprintf(text, sizeof text, "_http._tcp.svc%u.ns%u.svc.cluster.local", i, i % NAMESPACES);
   value = put(SPACE, name, wire(name, text), 4 + 16 + 8 + n + 12);
   put16(value, 1);
@@ -467,10 +494,11 @@ static void put_service(uint32_t i) {
 }
 
 static void write_query(uint32_t i) {
-  static const char *const forms[] = {"svc%u.ns%u.svc.cluster.local",
-                                      "svc%u.ns%u.svc.ns1.svc.cluster.local",
-                                      "_http._tcp.svc%u.ns%u.svc.cluster.local"};
-  uint32_t service = i * STEP % NAMES;
+  static const char *const forms[] = {
+      "svc%u.ns%u.svc.cluster.local", "svc%u.ns%u.svc.ns1.svc.cluster.local",
+      "_http._tcp.svc%u.ns%u.svc.cluster.local", "svc%u.ns%u.svc.cluster.local",
+      "svc%u.ns%u.svc.cluster.local"};
+  uint32_t service = i * STEP % names;
   char text[128];
   uint8_t *template = templates + (size_t)i * STRIDE, *msg = template + 4;
   snprintf(text, sizeof text, forms[kind], service, service % NAMESPACES);
@@ -483,36 +511,52 @@ static void write_query(uint32_t i) {
   put32(template, HLEN + n + 4);
 }
 
+static uint32_t parse_all(void) {
+  uint32_t sum = 0;
+  for (uint32_t i = 0; i < queries; i++) {
+    const uint8_t *template = templates + (size_t)i * STRIDE;
+    uint32_t length = load32(template);
+    query = (Query){.listener = 1, .length = (uint16_t)length};
+    if (parse(&query, template + 4, length)) sum += query.type + query.question_end;
+  }
+  return sum;
+}
+
+static uint32_t answer_all(void) {
+  uint32_t sum = 0;
+  for (uint32_t i = 0; i < queries; i++) {
+    const uint8_t *template = templates + (size_t)i * STRIDE;
+    uint32_t length = load32(template);
+    copy(room, template + 4, length);
+    uint32_t reply = answer(1, room, length, ROOM, 0);
+    sum += reply ^ load32(room + reply - 4);
+  }
+  return sum;
+}
+
 static Sample run(void) {
   uint32_t sum = 0;
   uint64_t begin = twin_now_ns();
-  for (uint32_t r = 0; r < repeats; r++) {
-    sum = 0;
-    for (uint32_t i = 0; i < queries; i++) {
-      const uint8_t *template = templates + (size_t)i * STRIDE;
-      uint32_t length = load32(template);
-      copy(room, template + 4, length);
-      uint32_t reply = answer(1, room, length, ROOM, 0);
-      sum += reply ^ load32(room + reply - 4);
-    }
-  }
+  for (uint32_t r = 0; r < repeats; r++) sum = kind == 4 ? parse_all() : answer_all();
   Sample s = {(double)(twin_now_ns() - begin) / repeats / queries, sum};
   return s;
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) return 2;
+  if (argc != 6) return 2;
   kind = (uint32_t)atoi(argv[1]);
   queries = (uint32_t)atoi(argv[2]);
   repeats = (uint32_t)atoi(argv[3]);
+  names = (uint32_t)atoi(argv[4]);
+  slot_mask = (uint32_t)atoi(argv[5]) - 1;
   for (uint32_t i = 0; i < 12; i++) hash_key[i] = 0x9e3779b9u * (i + 1);
   templates = twin_pages((size_t)queries * STRIDE);
-  arena = twin_pages(ARENA);
-  rows = twin_pages(SLOTS * sizeof *rows);
+  arena = twin_pages(4096 + (size_t)names * ENTRY_BYTES);
+  rows = twin_pages(((size_t)slot_mask + 1) * sizeof *rows);
   room = twin_pages(4096);
   put_cut("cluster.local");
   put_cut("in-addr.arpa");
-  for (uint32_t i = 0; i < NAMES; i++) put_service(i);
+  for (uint32_t i = 0; i < names; i++) put_service(i);
   for (uint32_t i = 0; i < queries; i++) write_query(i);
   return twin_serve(twin_digest(templates, (size_t)queries * STRIDE), run);
 }

@@ -3,17 +3,24 @@
  * (two rows each) in random order, in place, one pass a sample.
  *
  *   flow-hit FLOWS CAPACITY
+ *   flow-hit FLOWS CAPACITY forward|nat FRAMES REPEATS
+ *
+ * The second form does the same with copies of FRAMES frames, as `benchForward` and `benchNat` do:
+ * the copy is inside the clock, in 64 places in turn.
  *
  * Flows, rows, their order of insertion and the order of the frames are those of
  * bench/core/flow-hit.bench.ts; the result of a sample is the number of hits, the digest of
  * the rewritten frames is printed once with "ready" after a pass that is not timed.
  */
-#include "flow.h"
+#include "nat.h"
 
 /** Start of the xorshift that shuffles the frames. */
 static const uint32_t ORDER_SEED = 2463534242u;
 
-static uint32_t flow_count;
+/** Places for copies; ROOMS of assembly/bench-tables.ts. */
+enum { ROOMS = 64 };
+
+static uint32_t flow_count, frame_count, repeats;
 static uint8_t *frames, *pristine;
 
 typedef struct {
@@ -63,7 +70,7 @@ static uint32_t fill_table(void) {
   return stored;
 }
 
-/** One frame per flow, in an order drawn by Fisher and Yates. */
+/** Frames of all flows in turn, in an order drawn by Fisher and Yates. */
 static void write_frames(void) {
   uint32_t *order = malloc(flow_count * sizeof *order), state = ORDER_SEED;
   for (uint32_t i = 0; i < flow_count; i++) order[i] = i;
@@ -72,7 +79,8 @@ static void write_frames(void) {
     order[i] = order[j];
     order[j] = kept;
   }
-  for (uint32_t i = 0; i < flow_count; i++) write_frame(pristine + (size_t)i * FRAME_LEN, order[i]);
+  for (uint32_t i = 0; i < frame_count; i++)
+    write_frame(pristine + (size_t)i * FRAME_LEN, order[i % flow_count]);
   free(order);
 }
 
@@ -93,39 +101,6 @@ static bool flow_lookup(Pkt *p, uint32_t now_ms) {
   store64(tally + TALLY_LANE_BYTES_OFF, load64(tally + TALLY_LANE_BYTES_OFF) + p->len);
   store32(tally + TALLY_LANE_SEEN_MS_OFF, now_ms);
   p->tally = tally;
-  return true;
-}
-
-static bool decrement_ttl(uint8_t *ip) {
-  if (ip[8] <= 1) return false;
-  ip[8]--;
-  store16(ip + 10, apply_delta(load16(ip + 10), 0xfffe));
-  return true;
-}
-
-static void translate_udp(uint8_t *udp, const uint8_t *row) {
-  store32(udp, load32(row + FLOW_NEW_PORTS_OFF));
-  uint16_t checksum = load16(udp + 6);
-  if (checksum == 0) return;
-  uint16_t delta =
-      fold((uint64_t)load16(row + FLOW_ADDR_DELTA_OFF) + load16(row + FLOW_PORT_DELTA_OFF));
-  checksum = apply_delta(checksum, delta);
-  store16(udp + 6, checksum ? checksum : 0xffff);
-}
-
-/** assembly/stage/nat.ts for UDP over IPv4. */
-static bool nat(Pkt *p) {
-  const uint8_t *row = p->row;
-  uint8_t *ip = p->frame + p->l3, flags = row[FLOW_FLAGS_OFF];
-  p->action = row[FLOW_ACTION_OFF];
-  p->out_ifindex = load32(row + FLOW_OUT_IFINDEX_OFF);
-  p->macs = flags & FLOW_F_MACS ? row + FLOW_DST_MAC_OFF : NULL;
-  if (p->action != ACTION_HOST && !decrement_ttl(ip)) return false;
-  if (!(flags & FLOW_F_NAT)) return true;
-  store32(ip + 12, load32(row + FLOW4_NEW_SRC_OFF));
-  store32(ip + 16, load32(row + FLOW4_NEW_DST_OFF));
-  store16(ip + 10, apply_delta(load16(ip + 10), load16(row + FLOW_ADDR_DELTA_OFF)));
-  translate_udp(p->frame + p->l4, row);
   return true;
 }
 
@@ -150,20 +125,68 @@ static Sample run(void) {
   return s;
 }
 
+static uint32_t forward_all(uint32_t now_ms) {
+  uint32_t sent = 0;
+  for (uint32_t i = 0; i < frame_count; i++) {
+    uint8_t *room = frames + (i & (ROOMS - 1)) * FRAME_LEN;
+    memcpy(room, pristine + (size_t)i * FRAME_LEN, FRAME_LEN);
+    Pkt *p = begin_pkt(room, FRAME_LEN, 1);
+    if (!parse(p) || !flow_lookup(p, now_ms) || !p->row || !nat(p)) continue;
+    memcpy(p->frame, p->macs, 12);
+    sent++;
+  }
+  return sent;
+}
+
+static uint32_t nat_all(uint32_t now_ms) {
+  Pkt *p = begin_pkt(pristine, FRAME_LEN, 1);
+  if (!parse(p) || !flow_lookup(p, now_ms) || !p->row) return 0;
+  uint32_t sent = 0;
+  for (uint32_t i = 0; i < frame_count; i++) {
+    uint8_t *room = frames + (i & (ROOMS - 1)) * FRAME_LEN;
+    memcpy(room, pristine + (size_t)i * FRAME_LEN, FRAME_LEN);
+    p->frame = room;
+    if (!nat(p)) continue;
+    memcpy(p->frame, p->macs, 12);
+    sent++;
+  }
+  return sent;
+}
+
+static uint32_t (*loop)(uint32_t now_ms);
+
+static Sample run_copies(void) {
+  static uint32_t now_ms = 1;
+  uint32_t sent = 0;
+  uint64_t begin = twin_now_ns();
+  for (uint32_t r = 0; r < repeats; r++) sent = loop(now_ms++);
+  Sample s = {(double)(twin_now_ns() - begin) / repeats / frame_count, sent};
+  return s;
+}
+
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
-  flow_count = (uint32_t)atoi(argv[1]);
+  if (argc != 3 && argc != 6) return 2;
+  flow_count = frame_count = (uint32_t)atoi(argv[1]);
+  if (argc == 6) {
+    loop = !strcmp(argv[3], "forward") ? forward_all : nat_all;
+    frame_count = (uint32_t)atoi(argv[4]);
+    repeats = (uint32_t)atoi(argv[5]);
+  }
   uint32_t capacity = (uint32_t)atoi(argv[2]);
   flow_mask = capacity - 1;
   for (uint32_t i = 0; i < HASH_KEYS; i++) hash_keys[i] = 0x9e3779b9u * (i + 1);
   flows = twin_pages((size_t)capacity * FLOW4_SIZE);
   tallies = twin_pages((size_t)capacity * TALLY_SIZE);
   memset(tallies, 0, (size_t)capacity * TALLY_SIZE);
-  frames = twin_pages((size_t)flow_count * FRAME_LEN);
-  pristine = twin_pages((size_t)flow_count * FRAME_LEN);
+  frames = twin_pages((size_t)(loop ? ROOMS : frame_count) * FRAME_LEN);
+  pristine = twin_pages((size_t)frame_count * FRAME_LEN);
   uint32_t stored = fill_table();
-  fprintf(stderr, "flow-hit: %u rows of %u stored\n", stored, 2 * flow_count);
+  if (!loop) fprintf(stderr, "flow-hit: %u rows of %u stored\n", stored, 2 * flow_count);
   write_frames();
+  if (loop) {
+    loop(0);
+    return twin_serve(twin_digest(frames, ROOMS * FRAME_LEN), run_copies);
+  }
   run();
   return twin_serve(twin_digest(frames, (size_t)flow_count * FRAME_LEN), run);
 }

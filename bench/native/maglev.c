@@ -25,7 +25,7 @@ static uint32_t mix(uint32_t x) {
 static void build(void) {
   for (uint32_t i = 0; i < backends; i++) {
     next[i] = mix(ids[i] ^ (uint32_t)OFFSET_KEY) % m;
-    skip[i] = mix(ids[i] ^ (uint32_t)SKIP_KEY) % (m - 1) + 1;
+    skip[i] = mix(ids[i] ^ (uint32_t)SKIP_KEY) % (m > 1 ? m - 1 : 1) + 1;
   }
   memset(table, 0xff, m * sizeof *table);
   for (uint32_t filled = 0;;) {

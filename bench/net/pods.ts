@@ -7,7 +7,8 @@
  * veths with the same addresses, routes and MACs (src/kernel/pod-link.ts makes both), the same
  * servers, pinned alike. Only who forwards differs. Samples are taken from one at a time.
  */
-import { POD_IFNAME, ensurePodLink, podLinkName, podMac } from '../../src/kernel/pod-link.js';
+import { POD_IFNAME, ensurePodLink, podLinkName } from '../../src/kernel/pod-link.js';
+import { podMac } from '../../src/model/pod-mac.js';
 import { netnsAt } from '../../src/kernel/netns.js';
 import { NAMESPACE, type PodSpec, type ServiceSpec } from '../core/cluster.js';
 import { SUBJECT_CPU } from '../pin.js';

@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import type { AgentStatus } from '../../src/agent/status-file.js';
 import { loadConfig } from '../../src/config/config.js';
 import type { SluiceConfig } from '../../src/config/config.js';
-import type { Flow } from '../../src/ops/flows.js';
+import type { Flow } from '../../src/ops/flow-rows.js';
 import { readFlows } from '../../src/ops/flows.js';
 import { readStatus } from '../../src/ops/status.js';
 import type { Status } from '../../src/ops/status.js';

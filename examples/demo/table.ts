@@ -1,6 +1,6 @@
 /** The live table: what WebAssembly decided and what the kernel repeated, node by node. */
 import { messageOf } from '../../src/errors.js';
-import type { Flow } from '../../src/ops/flows.js';
+import type { Flow } from '../../src/ops/flow-rows.js';
 import { formatTable } from '../../src/ops/format.js';
 import type { Agent } from './agent.js';
 import type { World } from './world.js';

@@ -170,8 +170,8 @@ export async function runAgent(config: SluiceConfig, log: Log, signal: AbortSign
   try {
     const others = Object.entries(openPeers(config, node.uplinks, log, over.signal));
     const take = (event: SourceEvent): void => {
+      dns?.noticed(event);
       operations.noticed(event, control.apply(event));
-      if (event.type === 'synced') dns?.synced();
       dns?.look();
       schedule.request();
     };

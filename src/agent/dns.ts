@@ -18,7 +18,9 @@ import { createEndpoints } from '../nameserver/endpoints.js';
 import type { Endpoints } from '../nameserver/endpoints.js';
 import { startNameserver } from '../nameserver/nameserver.js';
 import type { Nameserver } from '../nameserver/nameserver.js';
+import { createProgrammingTimes } from '../nameserver/programming-times.js';
 import { watchCorefile } from '../nameserver/serve.js';
+import type { SourceEvent } from '../model/events.js';
 import type { NamesScope } from '../sources/kubernetes/kubernetes.js';
 import type { Node } from './node.js';
 
@@ -36,7 +38,8 @@ export interface NodeDns {
   /** What the source has to tell besides what the proxy needs. */
   readonly scope: NamesScope;
   readonly server: Nameserver;
-  synced(): void;
+  /** The source says something that the cluster does not know yet. */
+  noticed(event: SourceEvent): void;
   /** Pods of this node may be others. */
   look(): void;
   close(): Promise<void>;
@@ -79,9 +82,11 @@ export async function openNodeDns(parts: NodeDnsParts): Promise<NodeDns | undefi
     removeDnsServers(node.net, node.trunk);
     return undefined;
   }
-  const { corefile, service, port } = config.dns;
+  const { corefile, service, port, sample } = config.dns;
   const hosts = addDnsServers(node.net, node.trunk);
   const addresses = hosts.map(parseAddress);
+  const metrics = createServerMetrics();
+  const times = createProgrammingTimes(control.named, metrics, Date.now);
   const { names, rrsetBytes, cache, replyBytes } = config.capacities;
   const server = await startNameserver({
     corefile,
@@ -91,20 +96,24 @@ export async function openNodeDns(parts: NodeDnsParts): Promise<NodeDns | undefi
     nameLogFile: join(config.stateDir, NAME_LOG),
     resolvConf: RESOLV_CONFS.find((file) => existsSync(file)) ?? '/etc/resolv.conf',
     logLevel: config.logLevel,
+    sampleEvery: sample,
     log,
     named: control.named,
     servers: addresses,
     sinks: [{ applyNames: lane.applyNames }],
     moreCounters: lane.dnsCounters,
     moreQueries: lane.queries,
+    flushing: times.flushing,
     failed: parts.failed,
   });
   for (const { scheme, host, port: bound, transport } of server.bound()) {
     log.info(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${bound} (${transport})`);
   }
-  control.onNames(server.touched);
+  control.onNames((keys) => {
+    times.touched(keys);
+    server.touched(keys);
+  });
   control.setDns({ service, listener: server.ready().listener, addresses, port });
-  const metrics = createServerMetrics();
   const endpoints = createEndpoints({ server, metrics, log });
   await followProbes(server, endpoints, log);
   const stopWatching = watchCorefile({ server, endpoints, metrics, log });
@@ -114,7 +123,10 @@ export async function openNodeDns(parts: NodeDnsParts): Promise<NodeDns | undefi
       allPods: server.ready().zones.some((zone) => zone.options.pods === 'verified'),
     },
     server,
-    synced: server.synced,
+    noticed: (event) => {
+      times.noticed(event);
+      if (event.type === 'synced') server.synced();
+    },
     look: () => {
       const now = control.localPods();
       if (now === pods) return;

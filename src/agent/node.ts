@@ -132,6 +132,7 @@ export async function openLane(
     tunnel: mayTunnel(config) ? config.overlay : undefined,
     timeoutsMs: timeoutsOf(config),
     pickSeed: config.loadBalancing.seed,
+    sampleEvery: config.dns?.sample,
     ...(config.cpu === undefined ? {} : { cpu: config.cpu }),
   });
   for (const port of lane.ports) log.info(`port: ${port}`);

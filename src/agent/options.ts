@@ -9,7 +9,7 @@ import type { OverlayMode } from '../compile/overlay.js';
 import type { PodDetection } from '../compile/policy.js';
 import type { SluiceConfig } from '../config/config.js';
 import type { Timeouts } from '../core/instance.js';
-import { HOST_ALIASES } from '../kernel/trunk.js';
+import { HOST_ALIASES } from '../model/own-addresses.js';
 
 const MS_PER_SEC = 1000;
 

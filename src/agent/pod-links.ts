@@ -8,16 +8,12 @@ import type { PodLinkWish } from '../compile/control.js';
 import type { PodLink as LinkRow } from '../compile/links.js';
 import type { Hooks } from '../kernel/hooks.js';
 import type { Netns } from '../kernel/netns.js';
-import {
-  POD_IFNAME,
-  ensurePodLink,
-  listPodLinks,
-  podLinkName,
-  podMac,
-} from '../kernel/pod-link.js';
-import type { PodKey, PodLink } from '../kernel/pod-link.js';
+import { POD_IFNAME, ensurePodLink, listPodLinks, podLinkName } from '../kernel/pod-link.js';
+import type { PodLink } from '../kernel/pod-link.js';
 import type { Log } from '../log.js';
 import type { ObjectKey } from '../model/keys.js';
+import { podMac } from '../model/pod-mac.js';
+import type { PodKey } from '../model/pod-mac.js';
 
 /** A pod of this node whose link is there. */
 export interface LinkedPod {

@@ -2,7 +2,7 @@
  * The control plane as the agent sees it: events in, delta records out. Synchronous and
  * deterministic; the agent brings time, I/O and the lane.
  */
-import { isDeepStrictEqual } from 'node:util';
+import isEqual from 'fast-deep-equal/es6/index.js';
 import type { Address, Cidr, Family } from '../addr.js';
 import type { AttachmentRecord } from '../model/attachments.js';
 import { createCluster } from '../model/cluster.js';
@@ -328,7 +328,7 @@ export function createControl(options: ControlOptions): Control {
         .sort((a, b) => byText(a.name, b.name)),
     setOverlay: (found) => {
       const overlay = { ...around.overlay, ...found };
-      if (!isDeepStrictEqual(overlay, around.overlay)) surround({ ...around, overlay });
+      if (!isEqual(overlay, around.overlay)) surround({ ...around, overlay });
     },
     nodeAddresses: revisions.once('Node', () => ownAddresses(cluster, around)),
     serviceAddresses: revisions.once('Service', () =>

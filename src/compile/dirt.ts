@@ -2,7 +2,7 @@
  * What has to be compiled anew: what the cluster says, and what stands on the surroundings that
  * changed.
  */
-import { isDeepStrictEqual } from 'node:util';
+import isEqual from 'fast-deep-equal/es6/index.js';
 import { formatAddress } from '../addr.js';
 import type { Address } from '../addr.js';
 import type { Cluster, DirtyKey } from '../model/cluster.js';
@@ -30,7 +30,7 @@ function podLinks(links: readonly Link[]): Map<ObjectKey, Link> {
 function changedPods(before: readonly Link[], after: readonly Link[]): DirtyKey[] {
   const [old, now] = [podLinks(before), podLinks(after)];
   return [...new Set([...old.keys(), ...now.keys()])]
-    .filter((pod) => !isDeepStrictEqual(old.get(pod), now.get(pod)))
+    .filter((pod) => !isEqual(old.get(pod), now.get(pod)))
     .map((pod) => `pod:${pod}` as const);
 }
 
@@ -65,7 +65,7 @@ export function createDirt(cluster: Cluster): Dirt {
   const neighboursChanged = (before: Neighbours, after: Neighbours): void => {
     const changed = new Set(
       [...before.keys(), ...after.keys()].filter(
-        (text) => !isDeepStrictEqual(before.get(text), after.get(text)),
+        (text) => !isEqual(before.get(text), after.get(text)),
       ),
     );
     if (changed.size === 0) return;
@@ -90,14 +90,14 @@ export function createDirt(cluster: Cluster): Dirt {
     surrounded: (before, after) => {
       add(changedPods(before.links, after.links));
       const isSame =
-        isDeepStrictEqual(withoutPods(before), withoutPods(after)) &&
+        isEqual(withoutPods(before), withoutPods(after)) &&
         texts(before.localAddresses) === texts(after.localAddresses) &&
-        (before.outside === after.outside || isDeepStrictEqual(before.outside, after.outside));
+        (before.outside === after.outside || isEqual(before.outside, after.outside));
       if (!isSame) dirty.add(`node:${own}`);
       const isOutwardSame =
-        isDeepStrictEqual(uplinkOf(before), uplinkOf(after)) &&
-        isDeepStrictEqual(tunnelsOf(before), tunnelsOf(after)) &&
-        isDeepStrictEqual(before.overlay, after.overlay);
+        isEqual(uplinkOf(before), uplinkOf(after)) &&
+        isEqual(tunnelsOf(before), tunnelsOf(after)) &&
+        isEqual(before.overlay, after.overlay);
       if (!isOutwardSame) add(peers(() => true));
       neighboursChanged(before.neighbours, after.neighbours);
       if (before.dns !== after.dns) {

@@ -28,7 +28,7 @@ function localEndpointCount(cluster: Cluster, service: ServiceRecord): number {
   const counts = FAMILIES.map((family) => {
     const endpoints = service.ports.flatMap((p) => mergeEndpoints(slices, p, family, nodeName));
     const here = endpoints.filter(({ ready, local }) => ready && local);
-    return new Set(here.map(({ address }) => Buffer.from(address.bytes).toString('hex'))).size;
+    return new Set(here.map(({ address }) => address.bytes.join())).size;
   });
   return Math.max(...counts);
 }

@@ -5,7 +5,6 @@
  * rows it points at. So two compiles of the same cluster are equal byte for byte, whatever
  * indices are in use.
  */
-import { hash } from 'node:crypto';
 import {
   Action,
   FRONTEND_KIND_OFF,
@@ -18,6 +17,7 @@ import {
 } from '../../assembly/abi.js';
 import { sameBytes } from '../addr.js';
 import type { SetName } from '../model/select.js';
+import { sha256 } from '../sha256.js';
 
 /** Names one row: `frontend 10.96.0.10:53/UDP`, `route 10.244.2.0/24`. */
 export type RowKey = string & { readonly brand: 'RowKey' };
@@ -140,5 +140,5 @@ export function rank({ table, bytes }: Row): number {
  * SHA-256, little-endian. Two names share one with a chance of 2^-32.
  */
 export function stableId(name: string): number {
-  return hash('sha256', name, 'buffer').readUInt32LE(0);
+  return new DataView(sha256(name).buffer).getUint32(0, true);
 }

@@ -9,6 +9,8 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseAddress, parseBindAddress, parseCidr } from '../addr.js';
 import type { Address, BindAddress, Cidr } from '../addr.js';
+import { describeKeys, formatKeys } from './describe.js';
+import type { ConfigKey } from './describe.js';
 import { CONFIG_API_VERSION, CONFIG_KIND, openDocument, readText } from './file.js';
 import { SYNC_PERIOD_MS } from './kube-proxy.js';
 import type { KubeProxySettings, SyncPeriods } from './kube-proxy-settings.js';
@@ -348,34 +350,12 @@ export function loadConfig(file: string, hostname: string): SluiceConfig {
   return parseConfig(readText(file), file, hostname);
 }
 
-interface SchemaNode {
-  readonly shape?: string;
-  readonly shown?: unknown;
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly items?: SchemaNode;
-  readonly required?: readonly string[];
-}
-
-function describeRows(node: SchemaNode, prefix: string): string[] {
-  return Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
-    const key = `${prefix}${name}`;
-    // A list, or a list of lists, of mappings.
-    const isNested = child.items?.items !== undefined;
-    const inner = child.properties ? child : (child.items?.items ?? child.items);
-    const lists = isNested ? '[][]' : child.items ? '[]' : '';
-    const required = node.required?.includes(name) === true ? 'required' : '';
-    const { shown } = child;
-    const isPlain = typeof shown === 'string' || typeof shown === 'number';
-    const initial = isPlain ? `default ${shown}` : required;
-    const head = `  ${key.padEnd(26)} ${(child.shape ?? '').padEnd(20)} ${initial}`.trimEnd();
-    const nested = inner?.properties ? describeRows(inner, `${key}${lists}.`) : [];
-    return [head, `      ${child.description ?? ''}`, ...nested];
-  });
+/** Every key of the file. */
+export function configKeys(): ConfigKey[] {
+  return describeKeys(schema);
 }
 
 /** The reference of all keys that `--help` prints. */
 export function describeConfig(): string {
-  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
-  return ['Configuration file (YAML):', ...describeRows(root, '')].join('\n');
+  return formatKeys(configKeys());
 }

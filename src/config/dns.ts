@@ -1,6 +1,7 @@
 /** Configuration keys of the cluster's DNS on this node. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { SAMPLE_EVERY, SAMPLE_EVERY_MAX } from '../core/query-log.js';
 import { namedKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
 import { count, path, row, rowOr } from './rows.js';
@@ -25,6 +26,12 @@ const dnsSchema = z.strictObject({
     'PORT',
     "of the host's server, on an address of the trunk that nobody else reaches",
   ),
+  sample: rowOr(
+    count(0, SAMPLE_EVERY_MAX),
+    SAMPLE_EVERY,
+    'N',
+    'one query in N is kept for `sluice dns top`; 0: none',
+  ),
 });
 
 /** A key of the document itself. */
@@ -41,6 +48,8 @@ export interface DnsConfig {
   readonly corefile: string | undefined;
   readonly service: ObjectKey;
   readonly port: number;
+  /** One query in so many is kept for a while; 0: none. */
+  readonly sample: number;
 }
 
 /** Fill in what depends on other keys. @param folder  what relative paths start from */
@@ -49,13 +58,14 @@ export function completeDns(
   folder: string,
 ): { readonly dns: DnsConfig | undefined } {
   if (parsedRows.dns === undefined) return { dns: undefined };
-  const { corefile, service, port } = parsedRows.dns;
+  const { corefile, service, port, sample } = parsedRows.dns;
   const [namespace, name = ''] = service.split('/');
   return {
     dns: {
       corefile: corefile === undefined ? undefined : resolve(folder, corefile),
       service: namedKey(namespace, name),
       port,
+      sample,
     },
   };
 }

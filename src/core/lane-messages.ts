@@ -1,5 +1,5 @@
 /** What the control thread and a lane say to each other. */
-import type { Timeouts } from './instance.js';
+import type { Timeouts } from './core.js';
 import type { QueryPage } from './query-log.js';
 import type { Capacities } from './regions.js';
 import type { Traced } from './trace.js';
@@ -49,6 +49,8 @@ export interface LaneSpec {
   readonly timeoutsMs?: Timeouts | undefined;
   /** Of Maglev hashing; default 0. */
   readonly pickSeed?: number | undefined;
+  /** DNS queries: one in so many goes into the sample, 0 = none; default SAMPLE_EVERY. */
+  readonly sampleEvery?: number | undefined;
   /** Host side of the trunk. */
   readonly trunkIfindex: number;
   /** What tunnel packets are known by, where strangers' are to be dropped. */

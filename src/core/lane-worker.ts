@@ -176,8 +176,11 @@ function main(): void {
   if (spec.cpu !== undefined) native.pinThread(spec.cpu);
   const core = createCore(spec.capacities);
   mapTables(core, spec);
-  const { offload, timeoutsMs, pickSeed } = spec;
-  const adopted = core.start({ offload, timeoutsMs, pickSeed, nowMs: native.monotonicMs() });
+  const { offload, timeoutsMs, pickSeed, sampleEvery } = spec;
+  const adopted = core.start({
+    ...{ offload, timeoutsMs, pickSeed, sampleEvery },
+    nowMs: native.monotonicMs(),
+  });
   core.words.setUint32(CONTROL_BASE + CONTROL_TRUNK_IFINDEX_OFF, spec.trunkIfindex, true);
   // In network order, the identifier in the first three bytes.
   core.words.setUint32(CONTROL_BASE + CONTROL_TUNNEL_PORT_OFF, 0, true);

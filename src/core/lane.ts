@@ -11,7 +11,7 @@ import {
 } from '../../assembly/abi.js';
 import * as native from '../native.js';
 import type { Port } from '../port/port.js';
-import type { Core } from './instance.js';
+import type { Core } from './core.js';
 
 /** Frames per port and turn: enough to share the crossing, few enough to answer soon. */
 const BUDGET = 64;

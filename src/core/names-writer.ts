@@ -145,7 +145,13 @@ export function recordsIn(records: Uint8Array, spaces: ReadonlySet<number>): Uin
     if (isWanted) wanted.push(records.subarray(at, at + size));
     at += size;
   }
-  return new Uint8Array(Buffer.concat(wanted));
+  const all = new Uint8Array(wanted.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const record of wanted) {
+    all.set(record, end);
+    end += record.length;
+  }
+  return all;
 }
 
 /** One record the core would not apply. */

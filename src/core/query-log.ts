@@ -30,6 +30,8 @@ import type { Address } from '../addr.js';
 
 /** One query in so many, unless the host is told otherwise. */
 export const SAMPLE_EVERY = 64;
+/** The rarest sample there is. */
+export const SAMPLE_EVERY_MAX = 1_000_000;
 
 /** A query of the sample, and what became of it. */
 export interface SampledQuery {

@@ -21,9 +21,9 @@ import {
   TALLY_SIZE,
 } from '../../assembly/abi.js';
 import type { Verdict } from '../../assembly/abi.js';
-import type { Core } from './instance.js';
+import type { Core } from './core.js';
 
-/** The flow row that the frame met. */
+/** The flow row that the frame met, or made. */
 export interface TracedRow {
   readonly idx: number;
   /** FLOW4_SIZE or FLOW6_SIZE bytes. */
@@ -53,17 +53,23 @@ export const TRACE_FRAME_MAX = 2048;
  * @param frame    with its Ethernet header, TRACE_FRAME_MAX bytes at most
  */
 export function traceIn(core: Core, ifindex: number, frame: Uint8Array, nowMs: number): Traced {
-  const { exports, view, words } = core;
+  const { exports, view } = core;
   view.set(frame.subarray(0, TRACE_FRAME_MAX), FRAME_PTR);
   const length = Math.min(frame.length, TRACE_FRAME_MAX);
   // What no stage has written is then 0, not the last frame's.
   view.fill(0, PKTS_BASE, PKTS_BASE + PKT_SIZE);
   const verdict: Verdict = exports.traceFrame(ifindex, FRAME_PTR, length, nowMs);
+  return findings(core, verdict, FRAME_PTR);
+}
+
+/** What the core has left behind of the frame it decided last, which lies at `framePtr`. */
+export function findings(core: Core, verdict: Verdict, framePtr: number): Traced {
+  const { view, words } = core;
   const left = words.getUint32(PKTS_BASE + PKT_LEN_OFF, true);
   return {
     verdict,
     pkt: view.slice(PKTS_BASE, PKTS_BASE + PKT_SIZE),
-    frame: view.slice(FRAME_PTR, FRAME_PTR + left),
+    frame: view.slice(framePtr, framePtr + left),
     met: metRow(core),
     service: serviceRow(core),
   };

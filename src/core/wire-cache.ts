@@ -45,7 +45,7 @@ import {
   DNS_F_TCP,
 } from '../../assembly/abi-dns.js';
 import { DataplaneError } from '../errors.js';
-import type { Core } from './instance.js';
+import type { Core } from './core.js';
 
 /** Sizes and times of one side of a cache; seconds. */
 export interface CacheSide {

@@ -12,17 +12,9 @@
  *
  * Model: Calico's /32 workload endpoints
  */
-import { createHash } from 'node:crypto';
-import {
-  GATEWAY_MAC_0,
-  GATEWAY_MAC_1,
-  GATEWAY_MAC_2,
-  GATEWAY_MAC_3,
-  GATEWAY_MAC_4,
-  GATEWAY_MAC_5,
-} from '../../assembly/abi.js';
 import { formatAddress, formatMac, parseAddress, parseMac } from '../addr.js';
 import { DataplaneError } from '../errors.js';
+import { GATEWAY_MAC, type PodKey, linkHash, macOfHash } from '../model/pod-mac.js';
 import { IFNAME_MAX, type Link, createVeth, findLink, listLinks } from './link.js';
 import { type Netns, isSameNetns, netnsAt } from './netns.js';
 import {
@@ -37,30 +29,12 @@ import {
 import { isRetired } from './pod-retire.js';
 import { arePeers, deleteVeth } from './veth.js';
 
-export const GATEWAY_MAC = formatMac(
-  Uint8Array.of(
-    GATEWAY_MAC_0,
-    GATEWAY_MAC_1,
-    GATEWAY_MAC_2,
-    GATEWAY_MAC_3,
-    GATEWAY_MAC_4,
-    GATEWAY_MAC_5,
-  ),
-);
-
 const NAME_PREFIX = 'slc';
 /** Hex digits of the hash in a name: what IFNAMSIZ leaves, less one. */
 const NAME_DIGITS = 11;
 const NAME_PATTERN = /^slc[0-9a-f]{11}$/;
-/** Locally administered, unicast, and never the 02:53 of a stamp. */
-const POD_MAC_0 = 0x0a;
 /** Of an interface that a runtime gives no name. */
 export const POD_IFNAME = 'eth0';
-
-export interface PodKey {
-  readonly namespace: string;
-  readonly name: string;
-}
 
 /** What CNI calls an attachment. */
 export interface AttachmentKey {
@@ -104,27 +78,13 @@ export interface PodLink {
   readonly adopted: boolean;
 }
 
-function nameOf(hash: Buffer): string {
-  return `${NAME_PREFIX}${hash.toString('hex').slice(0, NAME_DIGITS)}`;
-}
-
-/** Bytes of the hash that the name does not use. */
-function macOf(hash: Buffer): string {
-  return formatMac(Uint8Array.of(POD_MAC_0, ...hash.subarray(8, 13)));
-}
-
-function hashOf(...parts: readonly string[]): Buffer {
-  return createHash('sha256').update(parts.join('/')).digest();
+function nameOf(hash: Uint8Array): string {
+  return `${NAME_PREFIX}${Buffer.from(hash).toString('hex').slice(0, NAME_DIGITS)}`;
 }
 
 /** Name of the host side: the same for the same pod, for ever and on every node. */
 export function podLinkName({ namespace, name }: PodKey): string {
-  return nameOf(hashOf(namespace, name));
-}
-
-/** MAC of the pod side, which nobody wished otherwise. */
-export function podMac({ namespace, name }: PodKey): string {
-  return macOf(hashOf(namespace, name));
+  return nameOf(linkHash(namespace, name));
 }
 
 /**
@@ -132,12 +92,12 @@ export function podMac({ namespace, name }: PodKey): string {
  * container never hits the link of the one that took its place.
  */
 export function attachmentLinkName({ network, containerId, ifname }: AttachmentKey): string {
-  return nameOf(hashOf(network, containerId, ifname));
+  return nameOf(linkHash(network, containerId, ifname));
 }
 
 /** MAC of the pod side of an attachment, when the runtime asks for none. */
 export function attachmentMac({ network, containerId, ifname }: AttachmentKey): string {
-  return macOf(hashOf(network, containerId, ifname));
+  return macOfHash(linkHash(network, containerId, ifname));
 }
 
 function checkName(name: string): void {

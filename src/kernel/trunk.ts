@@ -6,6 +6,7 @@
  * It outlives the agent: a restart adopts it, with its programs attached and its routes in place.
  */
 import { DataplaneError } from '../errors.js';
+import { DNS_SERVERS, HOST_ALIASES } from '../model/own-addresses.js';
 import { ethtoolGet, ethtoolSet } from '../native.js';
 import { Scope, deleteAddress, ensureAddress, listAddresses } from './address.js';
 import { canonicalText, parseInterfaceAddress } from './inet.js';
@@ -21,19 +22,6 @@ export const TRUNK_PREFIX = 'slc';
 // Locally administered, "slc" spelt out. Not 02:53: the programs take that for a stamp.
 const HOST_MAC = '02:73:6c:63:00:00';
 const LANE_MAC = '02:73:6c:63:00:01';
-
-/**
- * What the host's traffic to itself through a service seems to come from, one of each family:
- * addresses nobody else has, routed at the trunk, so that the answers climb. IPv4 is link-local
- * (RFC 3927), IPv6 unique local with "Sluice" for its random part (RFC 4193).
- */
-export const HOST_ALIASES: readonly string[] = ['169.254.83.1', 'fd53:6c75:6963:6500::1'];
-
-/**
- * Where the host's DNS server takes what the lane does not answer, one of each family: on the trunk's
- * host side, so that nobody reaches them but through it.
- */
-export const DNS_SERVERS: readonly string[] = ['169.254.83.53', 'fd53:6c75:6963:6500::53'];
 
 /** linux/ethtool.h: switches with one value. */
 enum Ethtool {

@@ -5,9 +5,9 @@
  *
  * Spec: flannel-io/flannel, pkg/subnet/kube (annotations), pkg/backend/vxlan (backend data)
  */
-import { hash } from 'node:crypto';
 import { canonicalAddress, formatMac, parseMac } from '../addr.js';
 import type { Address, Family } from '../addr.js';
+import { sha256 } from '../sha256.js';
 
 /** Prefix that flannel's annotations have unless it is told another. */
 const PREFIX = 'flannel.alpha.coreos.com';
@@ -109,7 +109,7 @@ const VTEP_MAC_0 = 0x06;
 
 /** The MAC address of a node's VTEP, of either family: the same for the same name, everywhere. */
 export function vtepMacOf(nodeName: string): Uint8Array {
-  return Uint8Array.of(VTEP_MAC_0, ...hash('sha256', `vtep ${nodeName}`, 'buffer').subarray(0, 5));
+  return Uint8Array.of(VTEP_MAC_0, ...sha256(`vtep ${nodeName}`).subarray(0, 5));
 }
 
 /** As flannel writes it. */

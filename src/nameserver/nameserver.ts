@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { formatAddress } from '../addr.js';
 import type { Address } from '../addr.js';
 import { loadCorefile, parseCorefile } from '../dns/corefile/load.js';
@@ -51,6 +52,10 @@ export interface NameserverOptions {
   readonly moreCounters?: () => Promise<BigUint64Array>;
   /** Queries that they answer. */
   readonly moreQueries?: QuerySource;
+  /** A thread that has been started already: the first one, if it is there. */
+  readonly thread?: Worker | undefined;
+  /** Names that have changed are about to be programmed. @returns  called when they are */
+  readonly flushing?: () => () => void;
   /** Called when a thread has ended by itself. */
   readonly failed: (error: Error) => void;
 }
@@ -131,6 +136,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     log,
     nameLog,
     nowSec: () => Math.floor(Date.now() / 1000),
+    flushing: options.flushing,
   });
 
   const setupsOf = ({ zones }: ThreadReady): FedZone[] =>
@@ -146,7 +152,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   };
 
   const readyOf = ([first]: readonly DnsThread[]): ThreadReady => (first ?? firstThread()).ready;
-  const start = async (file: Corefile): Promise<DnsThread[]> => {
+  const start = async (file: Corefile, spare?: Worker): Promise<DnsThread[]> => {
     const count = threadCount(file);
     const started: DnsThread[] = [];
     try {
@@ -166,6 +172,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
             // Of another than the first, or of one whose turn is still to come, nobody asks.
             if (i === 0 && threads === started) program();
           },
+          i === 0 ? spare : undefined,
         );
         started.push(thread);
         thread.setPods(pods);
@@ -249,8 +256,12 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     return [{ metrics: series.families(), notReady: [] }];
   };
 
-  threads = await start(corefile);
-  await feed.restore(corefile.hash, await readLog(corefile.hash));
+  const [started, known] = await Promise.all([
+    start(corefile, options.thread),
+    readLog(corefile.hash),
+  ]);
+  threads = started;
+  await feed.restore(corefile.hash, known);
   program();
   await feed.settled();
   try {

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import { DNS_CAPACITIES } from '../dns/server/dns-core.js';
 import type { DefaultBind } from '../dns/server/messages.js';
 import { messageOf } from '../errors.js';
@@ -21,6 +22,8 @@ import { createEndpoints } from './endpoints.js';
 import type { Endpoints } from './endpoints.js';
 import { startNameserver } from './nameserver.js';
 import type { Nameserver } from './nameserver.js';
+import { createProgrammingTimes } from './programming-times.js';
+import type { ProgrammingTimes } from './programming-times.js';
 
 export interface ServeOptions {
   /** Undefined: `Corefile` is not there, and whoever asks is told who he is (CoreDNS's default). */
@@ -37,6 +40,8 @@ export interface ServeOptions {
   readonly logLevel: LogLevel;
   /** One query in so many goes into the sample of `sluice dns top`; 0: none. */
   readonly sampleEvery: number | undefined;
+  /** A thread that has been started already. */
+  readonly thread?: Worker | undefined;
 }
 
 const DNS_PORT = 53;
@@ -51,6 +56,7 @@ function bindOf({ hosts, port }: ServeOptions): DefaultBind {
 
 interface Followed {
   readonly server: Nameserver;
+  readonly times: ProgrammingTimes;
   readonly cluster: ReturnType<typeof createCluster>;
   readonly log: Log;
 }
@@ -58,7 +64,7 @@ interface Followed {
 /** Hand what the source says to the names, until it is over. */
 async function follow(
   options: ServeOptions,
-  { server, cluster, log }: Followed,
+  { server, cluster, times, log }: Followed,
   signal: AbortSignal,
 ): Promise<void> {
   const { files, kubeconfig } = options;
@@ -78,8 +84,13 @@ async function follow(
       names: { allPods: hasPods },
     });
     for await (const event of events) {
+      times.noticed(event);
       if (event.type === 'synced') server.synced();
-      else server.touched(cluster.apply(event).names);
+      else {
+        const { names } = cluster.apply(event);
+        times.touched(names);
+        server.touched(names);
+      }
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -157,6 +168,8 @@ export async function serveDns(
   const cluster = createCluster('');
   const over = new AbortController();
   const failed: Error[] = [];
+  const metrics = createServerMetrics();
+  const times = createProgrammingTimes(cluster.named, metrics, Date.now);
   const server = await startNameserver({
     corefile: options.corefile,
     capacities: DNS_CAPACITIES,
@@ -165,10 +178,12 @@ export async function serveDns(
     resolvConf: RESOLV_CONF,
     logLevel: options.logLevel,
     sampleEvery: options.sampleEvery,
+    thread: options.thread,
     log,
     named: cluster.named,
     servers: [],
     sinks: [],
+    flushing: times.flushing,
     failed: (error) => {
       failed.push(error);
       over.abort();
@@ -177,14 +192,13 @@ export async function serveDns(
   for (const { scheme, host, port, transport } of server.bound()) {
     log.info(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port} (${transport})`);
   }
-  const metrics = createServerMetrics();
   const endpoints = createEndpoints({ server, metrics, log });
   const admin = await openAdmin(options, server, log);
   const stopWatching = watchCorefile({ server, endpoints, metrics, log });
   const ended = AbortSignal.any([signal, over.signal]);
   try {
     await endpoints.follow(server.ready().settings);
-    const following = follow(options, { server, cluster, log }, ended);
+    const following = follow(options, { server, cluster, times, log }, ended);
     if (!ended.aborted) await Promise.race([following, once(ended, 'abort')]);
     endpoints.beginLameduck();
     const { health } = server.ready().settings;

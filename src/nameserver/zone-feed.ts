@@ -30,6 +30,8 @@ export interface ZoneFeedParts {
   readonly nameLog: NameLog | undefined;
   /** Unix time, seconds. */
   readonly nowSec: () => number;
+  /** What was touched is about to be sent. @returns  called when all sinks have it */
+  readonly flushing?: (() => () => void) | undefined;
 }
 
 export interface ZoneFeed {
@@ -94,7 +96,8 @@ function hold(setup: FedZone): Held {
 const keyOf = (space: number, name: Uint8Array): string =>
   `${space} ${Buffer.from(name).toString('latin1')}`;
 
-export function createZoneFeed({ sinks, log, nameLog, nowSec }: ZoneFeedParts): ZoneFeed {
+export function createZoneFeed(parts: ZoneFeedParts): ZoneFeed {
+  const { sinks, log, nameLog, nowSec, flushing } = parts;
   let zones = new Map<number, Held>();
   /** Of an earlier configuration: emptied, until all they had is gone. */
   let leaving: Held[] = [];
@@ -190,10 +193,14 @@ export function createZoneFeed({ sinks, log, nameLog, nowSec }: ZoneFeedParts): 
     while (isAsked) {
       isAsked = false;
       // Before the first sync there may be less in the cluster than an earlier process knew.
+      const flushed = flushing?.();
       if (isSynced || inherited.size === 0) await flushZones();
-      for (const records of [cutRecords(), leftovers()]) {
+      // What is left over is known only when all that is there has been said.
+      for (const next of [cutRecords, leftovers]) {
+        const records = next();
         if (records.length > 0) await send(records);
       }
+      flushed?.();
       if (isSynced && nameLog?.isLong() === true) nameLog.replace(identity, everything());
     }
   };

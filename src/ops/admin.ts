@@ -8,7 +8,6 @@
  *   GET  /dns/...                               src/nameserver/admin.ts
  *   POST /ipam/release?address=IP               what was done; force=true
  */
-import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { parseAddress } from '../addr.js';
@@ -109,7 +108,9 @@ export function answering(handler: Handler): Handler {
   };
 }
 
-function send(socketPath: string, path: string, method: string): Promise<IncomingMessage> {
+async function send(socketPath: string, path: string, method: string): Promise<IncomingMessage> {
+  // Only a command that asks needs it.
+  const { request } = await import('node:http');
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath, path, method, timeout: ANSWER_MS, agent: false }, resolve);
     sent.on('timeout', () => sent.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));

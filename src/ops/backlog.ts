@@ -86,7 +86,7 @@ function familiesOfType(addressType: string): readonly IpFamily[] {
 }
 
 /** Milliseconds of Unix time; undefined without a readable annotation. */
-function triggerOf(slice: EndpointSlice): number | undefined {
+export function triggerOf(slice: EndpointSlice): number | undefined {
   const ms = Date.parse(slice.metadata?.annotations?.[TRIGGER_ANNOTATION] ?? '');
   return Number.isNaN(ms) ? undefined : ms;
 }

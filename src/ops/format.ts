@@ -1,6 +1,6 @@
 /** Plain text for people: columns wide enough for what is in them, and nothing that JSON has not. */
 import type { Replayed } from '../replay.js';
-import type { Flow } from './flows.js';
+import type { Flow } from './flow-rows.js';
 import type { Status } from './status.js';
 
 /** Rows under their headings, left-aligned. */

@@ -26,24 +26,17 @@ import { DataplaneError } from '../errors.js';
 import { mapPin } from '../kernel/maps.js';
 import type { MapName } from '../kernel/maps.js';
 import * as native from '../native.js';
+import type { RowArray } from './flow-rows.js';
 
 const NS_PER_MS = 1_000_000n;
 const WASM_PAGE = 65536;
-
-/** Every byte of a pinned array, as it is at this moment and from now on. */
-export interface MappedArray {
-  readonly bytes: Uint8Array;
-  readonly words: DataView;
-  readonly rows: number;
-  readonly rowSize: number;
-}
 
 /**
  * Map a pinned array.
  *
  * @throws DataplaneError ERR_STATE when nothing is pinned there
  */
-export function mapPinned(pinDir: string, name: MapName): MappedArray {
+export function mapPinned(pinDir: string, name: MapName): RowArray {
   const pin = mapPin(pinDir, name);
   if (!existsSync(pin)) {
     const message = `no table ${name} under ${pinDir}: no agent has run on this node, or it was cleaned up`;

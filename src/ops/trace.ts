@@ -94,8 +94,13 @@ function dropStage(pkt: Pkt): string {
   return DROP_STAGE[pkt.drop] ?? 'parse';
 }
 
-/** The lines down to the stage that ended the packet's way. */
-function linesOf(reading: Reading, leaving: Uint8Array | undefined): TraceLine[] {
+/**
+ * The lines down to the stage that ended the packet's way.
+ *
+ * @param leaving  the frame as it leaves, an IP packet without options or extension headers;
+ *                 undefined: it does not, or is none
+ */
+export function stageLines(reading: Reading, leaving: Uint8Array | undefined): TraceLine[] {
   const { pkt, traced } = reading;
   const found: Record<Stage, string | undefined> = findings(reading, leaving);
   const last = traced.verdict === Verdict.DROP ? dropStage(pkt) : undefined;
@@ -118,7 +123,7 @@ export function explainTrace(probe: Probe, traced: Traced, around: TraceSurround
     packet: `${probe.protocol} ${formatEnd(probe.from)} > ${formatEnd(probe.to)}`,
     verdict: Verdict[traced.verdict],
     ...(traced.verdict === Verdict.DROP ? { drop: Drop[reading.pkt.drop] } : {}),
-    stages: linesOf(reading, leaving),
+    stages: stageLines(reading, leaving),
     ...(leaving ? { frame: Buffer.from(leaving).toString('hex') } : {}),
   };
 }

@@ -2,7 +2,7 @@
  * Captures: classic pcap read and written (draft-ietf-opsawg-pcap), either byte order, micro- and
  * nanoseconds. One link type: Ethernet.
  */
-import { DataplaneError } from '../errors.js';
+import type { CapturedFrame, Refuse } from './captured-frame.js';
 
 /** Magic numbers, written by whoever's byte order they show. */
 const MAGIC_US = 0xa1b2c3d4;
@@ -15,30 +15,18 @@ const SNAPLEN = 262144;
 const NS_PER_US = 1000;
 const NS_PER_S = 1_000_000_000n;
 
-export interface CapturedFrame {
-  /** Since the epoch. */
-  readonly timeNs: bigint;
-  readonly bytes: Uint8Array;
-  /** Bytes on the wire; more than `bytes` when the capture cut the frame. */
-  readonly wireLen: number;
-}
-
 /**
- * @param file  name for messages
- * @throws DataplaneError ERR_USAGE when it is no Ethernet pcap, or ends within a record
+ * @param refuse  makes an error of a reason
+ * @throws        what `refuse` makes, when it is no Ethernet pcap, or ends within a record
  */
-export function* readPcap(bytes: Uint8Array, file: string): Generator<CapturedFrame> {
+export function* readPcap(bytes: Uint8Array, refuse: Refuse): Generator<CapturedFrame> {
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const refuse = (why: string): DataplaneError =>
-    new DataplaneError('ERR_USAGE', `${file}: ${why}`);
   if (bytes.length < HEADER_SIZE) throw refuse(`${String(bytes.length)} bytes are no pcap header`);
   const magics = [words.getUint32(0, true), words.getUint32(0, false)];
   const little = magics[0] === MAGIC_US || magics[0] === MAGIC_NS;
   const magic = little ? magics[0] : magics[1];
   if (magic !== MAGIC_US && magic !== MAGIC_NS) {
-    throw refuse(
-      'no pcap magic number (pcapng is not read: convert it with `tcpdump -r IN -w OUT`)',
-    );
+    throw refuse('no pcap magic number, and no pcapng section header');
   }
   const linkType = words.getUint32(LINKTYPE_OFF, little);
   if (linkType !== LINKTYPE_ETHERNET)

@@ -12,6 +12,7 @@ import { nameFromText } from '../../src/compile/dns/wire-names.js';
 import { createZone } from '../../src/compile/dns/zone.js';
 import { createCluster } from '../../src/model/cluster.js';
 import type { DeleteEvent, PutEvent } from '../../src/model/events.js';
+import type { Core } from '../../src/core/core.js';
 import type { Capacities } from '../../src/core/regions.js';
 import { readManifests } from '../../src/sources/manifests.js';
 import { openDnsCore, query } from './core/zone.js';
@@ -70,6 +71,19 @@ export function shownRecord(answer: packet.Answer): string {
   return `${answer.name} ${ttl} ${answer.type} ${shown.toLowerCase()}`;
 }
 
+/** What a reply means: everything but order, compression, serials, and our own size of UDP. */
+export function meaning(reply: Decoded): Readonly<Record<string, unknown>> {
+  const { rcode, opcode, flag_aa, flag_tc, flag_rd, flag_ra, flag_ad, flag_cd, flag_qr } = reply;
+  const section = (answers: Decoded['answers']) => (answers ?? []).map(shownRecord).sort();
+  return {
+    ...{ rcode, opcode, flag_qr, flag_aa, flag_tc, flag_rd, flag_ra, flag_ad, flag_cd },
+    questions: reply.questions,
+    answers: section(reply.answers),
+    authorities: section(reply.authorities),
+    additionals: section(reply.additionals),
+  };
+}
+
 /** RCODE and what the records of the answer say, in order: for one name and type. */
 export function gist(reply: Decoded): string[] {
   const records = (reply.answers ?? []).map((answer) =>
@@ -96,11 +110,13 @@ export interface RigOptions {
   readonly zones?: readonly string[];
   readonly cutFlags?: number;
   readonly capacities?: Partial<Capacities>;
+  /** Default: one of its own. */
+  readonly core?: Core;
 }
 
 export function namesRig(setup: RigOptions = {}): NamesRig {
   const { options = {}, zones = ZONES, cutFlags = 0, capacities } = setup;
-  const core = openDnsCore({ names: 4096, rrsetBytes: 1 << 20, ...capacities });
+  const core = openDnsCore({ names: 4096, rrsetBytes: 1 << 20, ...capacities }, setup.core);
   const cluster = createCluster(HERE);
   const all = { ...ZONE_DEFAULTS, ...options };
   const zone = createZone({ space: SPACE_FIRST, zones, options: all, named: cluster.named });

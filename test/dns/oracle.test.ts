@@ -5,8 +5,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import { DNS_HOST, DNS_WHY_OFF, DnsWhy } from '../../assembly/abi-dns.js';
-import { decode, namesRig, oracleEvents, oracleLines, shownRecord } from './names-rig.js';
-import type { Decoded, OracleLine } from './names-rig.js';
+import { decode, meaning, namesRig, oracleEvents, oracleLines } from './names-rig.js';
+import type { OracleLine } from './names-rig.js';
 
 /** Numbered cases by the names and types they ask for; the first that fits. */
 const CASES: readonly (readonly [RegExp, string, string])[] = [
@@ -101,19 +101,6 @@ const EXCEPTIONS: readonly Exception[] = [
 function tagOf({ q, type }: OracleLine): string {
   const found = CASES.find(([name, t]) => name.test(q) && (t === '*' || t === type));
   return found?.[2] ?? '';
-}
-
-/** What a reply means: everything but order, compression, serials, and our own size of UDP. */
-function meaning(reply: Decoded): Readonly<Record<string, unknown>> {
-  const { rcode, opcode, flag_aa, flag_tc, flag_rd, flag_ra, flag_ad, flag_cd, flag_qr } = reply;
-  const section = (answers: Decoded['answers']) => (answers ?? []).map(shownRecord).sort();
-  return {
-    ...{ rcode, opcode, flag_qr, flag_aa, flag_tc, flag_rd, flag_ra, flag_ad, flag_cd },
-    questions: reply.questions,
-    answers: section(reply.answers),
-    authorities: section(reply.authorities),
-    additionals: section(reply.additionals),
-  };
 }
 
 /** Parts of two meanings that are not the same. */

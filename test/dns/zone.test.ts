@@ -4,8 +4,9 @@ import { fc, testProp } from '@fast-check/ava';
 import { DeltaError } from '../../assembly/abi.js';
 import { SPACE_FIRST } from '../../assembly/abi-dns.js';
 import { parseLabelSelector } from '../../src/compile/dns/label-selector.js';
-import { encodeValue, RrType } from '../../src/compile/dns/rrsets.js';
+import { encodeValue } from '../../src/compile/dns/rrsets.js';
 import { nameFromText } from '../../src/compile/dns/wire-names.js';
+import { RecordType } from '../../src/dns/wire/header.js';
 import { createZone } from '../../src/compile/dns/zone.js';
 import { ZONE_DEFAULTS } from '../../src/compile/dns/options.js';
 import { createCluster } from '../../src/model/cluster.js';
@@ -136,8 +137,13 @@ function queryOf(name: string): Uint8Array {
 test('rrsets: glue goes before records do', (t) => {
   const records = Array.from({ length: 2000 }, () => new Uint8Array(20));
   const rdata = new Uint8Array(4);
-  const glue = records.map((_, record) => ({ record, nameOff: 6, type: RrType.A as const, rdata }));
-  const value = encodeValue(new Uint8Array(30), [{ type: RrType.SRV, ttl: 5, records, glue }]);
+  const glue = records.map((_, record) => ({
+    record,
+    nameOff: 6,
+    type: RecordType.A as const,
+    rdata,
+  }));
+  const value = encodeValue(new Uint8Array(30), [{ type: RecordType.SRV, ttl: 5, records, glue }]);
   const view = new DataView(value.buffer);
   t.is(view.getUint16(4 + 2, true), 2000);
   const [recordBytes, glueBytes] = [view.getUint32(4 + 8, true), view.getUint32(4 + 12, true)];

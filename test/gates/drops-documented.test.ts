@@ -15,16 +15,28 @@ function sectionOf(heading: string): string {
   return PAGE.slice(from, to < 0 ? undefined : to);
 }
 
+const ENTRY =
+  /^### (\w+)\n\n([^-#\n].*)\n\n- \*\*Usually:\*\* (.+)\n- \*\*Do:\*\* (.+)\n- \*\*See:\*\* (.+)\n/gm;
+
 test('drops: every reason has an entry in docs/troubleshooting.md, in the order of the enum', (t) => {
-  const entries = sectionOf('Drop reasons').matchAll(/^### (\w+)\n\n(.*)/gm);
-  const documented = [...entries].map(([, name, text]) => {
-    t.regex(text ?? '', /\w{3}/, `${String(name)} says nothing`);
-    return name;
-  });
+  const headings = [...sectionOf('Drop reasons').matchAll(/^### (.+)$/gm)].map(([, name]) => name);
   t.deepEqual(
-    documented,
+    headings,
     namesOf(Drop).filter((name) => name !== 'NONE'),
   );
+});
+
+test('drops: every entry says what it means, its usual cause, what to do, and how to see it', (t) => {
+  const section = sectionOf('Drop reasons');
+  const headings = [...section.matchAll(/^### (.+)$/gm)].map(([, name]) => name);
+  const entries = [...section.matchAll(ENTRY)];
+  t.deepEqual(
+    entries.map(([, name]) => name),
+    headings,
+  );
+  for (const [, name, ...parts] of entries) {
+    for (const part of parts) t.regex(part, /\w{3}/, `${String(name)} says nothing`);
+  }
 });
 
 test('drops: every counter of the kernel programs has a row in docs/troubleshooting.md', (t) => {

@@ -25,9 +25,11 @@ const EXPORTS = [
   'dnsBatch',
   'init',
   'layout',
+  'lpmFind',
   'maglevBuild',
   'maglevPick',
   'parseFrame',
+  'processBatch',
   'processFrame',
   'runBurst',
   'sweep',
@@ -47,7 +49,7 @@ test('gate: the release module exports what is documented, all of it functions',
 });
 
 test('gate: nothing in the release module can allocate, throw or grow memory', (t) => {
-  t.true(wat.includes('$assembly/engine/processFrame'), 'function names are there to be searched');
+  t.true(wat.includes('$assembly/embed/processFrame'), 'function names are there to be searched');
   for (const forbidden of [
     '~lib/rt/',
     'abort',

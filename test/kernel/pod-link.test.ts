@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import test from 'ava';
 import { type Netns, netnsAt } from '../../src/kernel/netns.js';
 import {
-  GATEWAY_MAC,
   ensurePodLink,
   listPodLinks,
   podLinkName,
-  podMac,
   removePodLink,
 } from '../../src/kernel/pod-link.js';
+import { GATEWAY_MAC, podMac } from '../../src/model/pod-mac.js';
 import { type Lab, type Namespace, labTest } from '../support/netns.js';
 
 const MTU = 1450;

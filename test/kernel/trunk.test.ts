@@ -1,10 +1,6 @@
 import { type Netns, netnsAt } from '../../src/kernel/netns.js';
-import {
-  HOST_ALIASES,
-  ensureTrunk,
-  removeTrunk,
-  setServiceRoutes,
-} from '../../src/kernel/trunk.js';
+import { ensureTrunk, removeTrunk, setServiceRoutes } from '../../src/kernel/trunk.js';
+import { HOST_ALIASES } from '../../src/model/own-addresses.js';
 import { type Namespace, labTest } from '../support/netns.js';
 
 const MTU = 1500;

@@ -105,6 +105,7 @@ apiTest('restart: a log with a damaged end is used up to there', async (t) => {
   const site = await openSite(t, 50);
   const first = await site.open();
   await askUntil(first, nameOf(49), isThere);
+  await isLogged(site, 'svc49');
   const before = readFileSync(logOf(site)).length;
   site.api.put('Service', service(50));
   await askUntil(first, nameOf(50), isThere);

@@ -3,6 +3,7 @@ import test from 'ava';
 import dnsPacket from 'dns-packet';
 import { startDouble } from '../dns/forward/double.js';
 import { ask, askUntil, framed, query, sendTcp, sendUdp } from './client.js';
+import { metricOf } from './metric.js';
 import { serve, start } from './served.js';
 
 const OBJECTS = `apiVersion: v1
@@ -78,6 +79,22 @@ test.serial(
     t.is(version.exec(after)?.[1], version.exec(before)?.[1]);
   },
 );
+
+test.serial('reload: names that are kept on disk are answered as before', async (t) => {
+  const server = await serve(t, {
+    corefile: block('192.0.2.1'),
+    objects: OBJECTS,
+    isKept: true,
+  });
+  await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+  for (const address of ['192.0.2.2', '192.0.2.3']) {
+    server.write('Corefile', block(address));
+    server.child.kill('SIGUSR1');
+    const isNew = ({ answers }: { answers: readonly string[] }) => answers[0] === `A ${address}`;
+    t.true(isNew(await askUntil(server, 'www.example.org', isNew)));
+    t.deepEqual((await ask(server, WEB)).answers, ['A 10.96.0.1']);
+  }
+});
 
 test.serial('reload: a socket that is not to be had leaves the old server as it was', async (t) => {
   const server = await serve(t, { corefile: block('192.0.2.1'), objects: OBJECTS });
@@ -239,4 +256,46 @@ test.serial('prometheus: the names and labels are those dashboards have', async 
   const success = cache.replace(',', ',type="success",');
   t.is(valueOf(body, `coredns_cache_hits_total{${success}}`), 1);
   t.is(valueOf(body, `coredns_cache_entries{${success}}`), 3);
+});
+
+const headless = (address: string, trigger: string): string => `apiVersion: v1
+kind: Namespace
+metadata: { name: default }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: default }
+spec: { clusterIP: None, clusterIPs: [None], selector: { app: db } }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: db-1
+  namespace: default
+  labels: { kubernetes.io/service-name: db }
+  annotations: { endpoints.kubernetes.io/last-change-trigger-time: '${trigger}' }
+addressType: IPv4
+endpoints: [{ addresses: ['${address}'], conditions: { ready: true } }]
+ports: []
+`;
+
+test.serial('metrics: the time from a change of endpoints to its answer', async (t) => {
+  const db = 'db.default.svc.cluster.local';
+  const server = await serve(t, {
+    corefile: block('192.0.2.1', 'prometheus 127.0.0.1:0'),
+    objects: headless('10.1.0.1', '2026-01-02T03:04:05Z'),
+  });
+  await askUntil(server, db, ({ rcode }) => rcode === 'NOERROR');
+  const series = 'coredns_kubernetes_dns_programming_duration_seconds';
+  const labels = 'service_kind="headless_with_selector"';
+  t.is(valueOf((await server.fetch('/metrics')).body, `${series}_count{${labels}}`), undefined);
+  const changedMs = Date.now();
+  server.write('objects/all.yaml', headless('10.1.0.2', new Date(changedMs).toISOString()));
+  const told = await askUntil(server, db, ({ answers }) => answers[0] === 'A 10.1.0.2');
+  const tookSec = (Date.now() - changedMs) / 1000;
+  t.deepEqual(told.answers, ['A 10.1.0.2']);
+  t.is(await metricOf(server, `${series}_count`, (count) => count > 0), 1);
+  const { body } = await server.fetch('/metrics');
+  const sum = valueOf(body, `${series}_sum{${labels}}`) ?? NaN;
+  t.true(sum > 0 && sum <= tookSec + 0.05, `${sum} of ${tookSec} s`);
 });

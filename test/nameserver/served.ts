@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageFile } from '../../src/package-root.js';
 
-const CLI = packageFile('build/host/src/cli.js');
+export const CLI = packageFile('build/host/bin/sluice.cjs');
 /** A busy machine is no server that does not start. */
 const START_MS = 60_000;
 

@@ -2,38 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { stringify } from 'yaml';
-import type { Namespace, Running } from '../support/netns.js';
+import type { Running } from '../support/netns.js';
 import { packageFile } from '../../src/package-root.js';
-import { NODE, OUTSIDE, eventually, siteTest } from './attached/site.js';
+import { NODE, OUTSIDE, siteTest } from './attached/site.js';
 import type { Site } from './attached/site.js';
+import { KEYS, KUBERNETES, OBJECTS, VIP, counter, dig, service, until, write } from './dns-site.js';
 
 const CLI = packageFile('build/host/src/cli.js');
-const VIP = { ipv4: '10.96.0.10', ipv6: 'fd00:10:96::a' };
-const KUBERNETES = '10.96.0.1';
 const UPSTREAM_PORT = 5354;
-
-function service(namespace: string, name: string, clusterIPs: string[], ports: object[]): object {
-  return {
-    ...{ apiVersion: 'v1', kind: 'Service', metadata: { namespace, name } },
-    spec: { clusterIP: clusterIPs[0], clusterIPs, ports },
-  };
-}
-
-const DNS_PORTS = [
-  { name: 'dns', port: 53, protocol: 'UDP' },
-  { name: 'dns-tcp', port: 53, protocol: 'TCP' },
-];
-const OBJECTS = [
-  { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } },
-  service('kube-system', 'kube-dns', [VIP.ipv4, VIP.ipv6], DNS_PORTS),
-  service('default', 'kubernetes', [KUBERNETES], [{ name: 'https', port: 443 }]),
-];
-
-function write(site: Site, name: string, objects: readonly object[]): void {
-  const text = objects.map((object) => stringify(object)).join('---\n');
-  writeFileSync(join(site.folder, 'cluster', name), text);
-}
 
 /** Somebody outside who knows names that the cluster does not. */
 async function startUpstream(site: Site): Promise<Running> {
@@ -65,35 +41,6 @@ const COREFILE = `.:53 {
     loadbalance
 }
 `;
-
-async function dig(from: Namespace, ...words: string[]): Promise<string> {
-  const { stdout } = await from.runAsync(['dig', '+short', '+tries=2', '+time=2', ...words]);
-  return stdout.trim();
-}
-
-/** What a question comes to, once it does. @returns the last answer */
-async function until(ask: () => Promise<string>, wanted: string): Promise<string> {
-  let last = '';
-  await eventually(async () => {
-    last = await ask();
-    return last === wanted ? undefined : last;
-  });
-  return last;
-}
-
-interface StatusShape {
-  readonly counters: { readonly lane: Readonly<Record<string, number>> };
-}
-
-async function counter(site: Site, name: string): Promise<number> {
-  const { stdout } = await site.sluice('status', '--json');
-  return (JSON.parse(stdout) as StatusShape).counters.lane[name] ?? 0;
-}
-
-const KEYS = {
-  keys: { serviceCIDRs: ['10.96.0.0/16', 'fd00:10:96::/112'], dns: {} },
-  tools: ['dig'],
-};
 
 siteTest(
   'dns: pods, the node and clients outside are answered in their frames, over both families',
@@ -151,6 +98,85 @@ siteTest(
       await until(() => dig(pod.ns, `@${VIP.ipv4}`, 'web.default.svc.cluster.local'), '10.96.7.7'),
       '10.96.7.7',
     );
+  },
+  KEYS,
+);
+
+const behind = (others: string, address: string): string => `${others}
+.:53 {
+    hosts {
+        ${address} www.example.org
+        fallthrough
+    }
+    kubernetes cluster.local
+    reload 2s 1s
+}
+`;
+
+siteTest(
+  'dns: another Corefile with another listener in front is answered in frames as before',
+  async (t, site) => {
+    write(site, 'dns.yaml', OBJECTS);
+    const pod = await site.add();
+    const at = `@${VIP.ipv4}`;
+    const name = 'kubernetes.default.svc.cluster.local';
+    t.is(await until(() => dig(pod.ns, at, name), KUBERNETES), KUBERNETES);
+    t.is(await dig(pod.ns, at, 'www.example.org'), '198.51.100.1');
+    const other = 'cluster.local:5355 {\n    template ANY ANY {\n    rcode REFUSED\n    }\n}\n';
+    writeFileSync(join(site.folder, 'Corefile'), behind(other, '198.51.100.2'));
+    const renewed = await until(() => dig(pod.ns, at, 'www.example.org'), '198.51.100.2');
+    t.is(renewed, '198.51.100.2');
+    const before = await counter(site, 'DNS_ANSWERED');
+    for (let i = 0; i < 3; i++) t.is(await dig(pod.ns, at, name), KUBERNETES);
+    t.is((await counter(site, 'DNS_ANSWERED')) - before, 3, 'each in its frame');
+  },
+  {
+    ...KEYS,
+    files: { Corefile: behind('', '198.51.100.1') },
+    keys: { ...KEYS.keys, dns: { corefile: 'Corefile' } },
+  },
+);
+
+siteTest(
+  'dns: while the agent is dead a server of its own on the node answers at the same address',
+  async (t, site) => {
+    write(site, 'dns.yaml', OBJECTS);
+    const pod = await site.add();
+    const name = 'kubernetes.default.svc.cluster.local';
+    const conf = join(site.folder, 'beside.corefile');
+    writeFileSync(conf, `.:53 {\n    kubernetes cluster.local\n}\n`);
+    for (const vip of Object.values(VIP)) {
+      site.node.run(['ip', 'addr', 'add', vip, 'dev', 'lo']);
+    }
+    const objects = ['--files', join(site.folder, 'cluster')];
+    const bind = ['--bind', ...Object.values(VIP)];
+    const beside = site.node.start([
+      process.execPath,
+      ...[CLI, 'dns', '--conf', conf, '--log-level', 'info'],
+      ...objects,
+      ...bind,
+    ]);
+    await beside.waitFor(/\(tcp\)/);
+    const asked = (): Promise<string>[] => [
+      ...Object.values(VIP).map((vip) => dig(pod.ns, `@${vip}`, name)),
+      dig(pod.ns, `@${VIP.ipv4}`, '+tcp', name),
+      dig(site.node, `@${VIP.ipv4}`, name),
+    ];
+    for (const vip of Object.values(VIP)) {
+      t.is(await until(() => dig(pod.ns, `@${vip}`, name), KUBERNETES), KUBERNETES);
+    }
+    const before = await counter(site, 'DNS_ANSWERED');
+    t.deepEqual(await Promise.all(asked()), Array(4).fill(KUBERNETES));
+    t.is((await counter(site, 'DNS_ANSWERED')) - before, 3, 'the agent answers while it lives');
+    await site.stopAgent('SIGKILL');
+    // The first query meets rows and a heartbeat of the dead one.
+    t.is(await until(() => dig(pod.ns, `@${VIP.ipv4}`, name), KUBERNETES), KUBERNETES);
+    t.deepEqual(await Promise.all(asked()), Array(4).fill(KUBERNETES));
+    await site.startAgent();
+    const again = await counter(site, 'DNS_ANSWERED');
+    t.is(await until(() => dig(pod.ns, `@${VIP.ipv4}`, name), KUBERNETES), KUBERNETES);
+    t.true((await counter(site, 'DNS_ANSWERED')) > again, 'and when it is back');
+    await beside.stop();
   },
   KEYS,
 );

@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import type { Agent } from '../../examples/demo/agent.js';
 import { type Site, openSite } from '../../examples/demo/site.js';
 import type { Namespace, RunResult } from '../../examples/demo/netns.js';
-import type { Flow } from '../../src/ops/flows.js';
+import type { Flow } from '../../src/ops/flow-rows.js';
 import { type PodName, type Topology, buildTopology, startAgents } from '../support/annotated.js';
 import { needs } from '../support/skip.js';
 import { compilePeer, withoutSctp } from './sctp-peer.js';

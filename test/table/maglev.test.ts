@@ -4,44 +4,13 @@ import { maglevSize } from '../../src/compile/maglev.js';
 import { DeltaError, RegionId, TableId } from '../../assembly/abi.js';
 import { createDeltaWriter, refusedDeltas } from '../../src/core/delta-writer.js';
 import { openInnerCore } from '../support/inner-core.js';
+import { idsOf, paperTable } from './paper-maglev.js';
 
 const core = await openInnerCore();
 const { exports, words } = core;
 const TABLE = core.region(RegionId.MAGLEV).base;
 const MEMBERS = SCRATCH_BASE;
 const SPACE = SCRATCH_BASE + 0x10000;
-
-/** MurmurHash3's finaliser: how assembly/table/maglev.ts makes two numbers of an identity. */
-function mix32(x: number): number {
-  let h = x >>> 0;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b) >>> 0;
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> 0;
-  return (h ^ (h >>> 16)) >>> 0;
-}
-
-/** Eisenbud et al., NSDI 2016, 3.4: pseudocode 1, permutation written out. */
-function paperTable(ids: readonly number[], m: number): number[] {
-  const permutation = ids.map((id) => {
-    const offset = mix32((id ^ 0x9e3779b9) >>> 0) % m;
-    const skip = m > 1 ? (mix32((id ^ 0x7f4a7c15) >>> 0) % (m - 1)) + 1 : 0;
-    return Array.from({ length: m }, (_, j) => (offset + j * skip) % m);
-  });
-  const next = ids.map(() => 0);
-  const entry = new Array<number>(m).fill(-1);
-  for (let n = 0; ;) {
-    for (let i = 0; i < ids.length; i++) {
-      let c = permutation[i]?.[next[i] ?? 0] ?? 0;
-      while ((entry[c] ?? 0) >= 0) {
-        next[i] = (next[i] ?? 0) + 1;
-        c = permutation[i]?.[next[i] ?? 0] ?? 0;
-      }
-      entry[c] = i;
-      next[i] = (next[i] ?? 0) + 1;
-      n++;
-      if (n === m) return entry;
-    }
-  }
-}
 
 /** Bytes of one member: identity, weight, position. */
 const MEMBER_SIZE = 12;
@@ -55,9 +24,6 @@ function build(ids: readonly number[], m: number, weights: readonly number[] = [
   exports.maglevBuild(TABLE, m, MEMBERS, ids.length, SPACE);
   return Array.from({ length: m }, (_, slot) => words.getUint16(TABLE + slot * 2, true));
 }
-
-const idsOf = (n: number, salt = 1): number[] =>
-  Array.from({ length: n }, (_, i) => mix32(i * 0x01000193 + salt)).sort((a, b) => a - b);
 
 for (const [n, m] of [
   [1, 1],

@@ -142,7 +142,8 @@ testProp(
     for (const a of [...addresses, ...changes.map(({ prefix: p }) => p.addr)]) {
       let best: { length: number; tag: number } | undefined;
       for (const { prefix: p, tag } of model.values()) {
-        const covers = masked({ addr: a, length: p.length }) === masked(p);
+        const isOtherFamily = p.length < 96 && a >> 32n === 0xffffn;
+        const covers = !isOtherFamily && masked({ addr: a, length: p.length }) === masked(p);
         if (covers && p.length >= (best?.length ?? -1)) best = { length: p.length, tag };
       }
       const row = exports.lpmFind(placeAddr(a));
@@ -151,6 +152,17 @@ testProp(
   },
   { numRuns: 300 },
 );
+
+test('lpm: a prefix of IPv6 covers no IPv4 address', (t) => {
+  clear(RegionId.ROUTES);
+  exports.init(0);
+  const ipv4 = 0xffff_0808_0808n;
+  exports.lpmPut(placeAddr(0n), 0);
+  exports.lpmPut(placeAddr(ipv4), 95);
+  t.is(exports.lpmFind(placeAddr(ipv4)), 0);
+  const all = exports.lpmPut(placeAddr(0xffffn << 32n), 96);
+  t.is(exports.lpmFind(placeAddr(ipv4)), all);
+});
 
 test('lpm: a prefix longer than an address is refused', (t) => {
   t.is(exports.lpmPut(placeAddr(1n), 129), 0);

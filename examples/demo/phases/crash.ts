@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Flow } from '../../../src/ops/flows.js';
+import type { Flow } from '../../../src/ops/flow-rows.js';
 import { eventually, expect } from '../checks.js';
 import type { Check } from '../checks.js';
 import { SERVICES } from '../cluster.js';

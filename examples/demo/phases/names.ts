@@ -14,6 +14,8 @@ import { checkRecords } from './records.js';
 
 /** Questions whose frames are counted. */
 const BATCH = 100;
+/** Questions for a name that has been asked for before. */
+const CACHED = 20;
 const CHANGE_MS = 5000;
 const FRESH_VIP = '10.96.0.97';
 const FRESH_FILE = 'fresh.yaml';
@@ -153,6 +155,20 @@ async function beyond(world: World, check: Check): Promise<void> {
     expect(asked.length > 0 && others.length === 0, `upstream was asked ${asked.join(', ')}`);
     return `${WORLD_NAME} saw ${saw}; DNS_LEFT +${left}; upstream: ${asked.join(', ')}`;
   });
+  await check(
+    "asked again it comes from the server's cache, and upstream hears nothing",
+    async () => {
+      const before = toldBy(agents.alpha);
+      const [answers, asked] = await record(() =>
+        dig(shell.ns, '+noall', '+answer', ...Array<string>(CACHED).fill(`${WORLD_NAME}.`)),
+      );
+      const count = answers.split('\n').filter((line) => line.startsWith(WORLD_NAME)).length;
+      const left = toldBy(agents.alpha).left - before.left;
+      expect(count >= CACHED && left >= CACHED, `${count} answers; DNS_LEFT +${left}`);
+      expect(asked.length === 0, `upstream was asked ${asked.join(', ')}`);
+      return `${CACHED} questions; DNS_LEFT +${left}; upstream: none`;
+    },
+  );
   await check(
     'what the cluster does not have is NXDOMAIN, and upstream hears nothing',
     async () => {

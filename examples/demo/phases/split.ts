@@ -1,6 +1,6 @@
 /** One long connection: WebAssembly decides once, the kernel repeats. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Flow } from '../../../src/ops/flows.js';
+import type { Flow } from '../../../src/ops/flow-rows.js';
 import type { Agent } from '../agent.js';
 import { eventually, expect } from '../checks.js';
 import type { Check } from '../checks.js';

@@ -1,7 +1,7 @@
 // Generated from assembly/abi.ts by scripts/gen-abi-h.ts. Do not edit.
 #pragma once
 
-#define ABI_VERSION 4
+#define ABI_VERSION 5
 #define AFFINITY_BACKEND_OFF 4
 #define AFFINITY_KEY_OFF 8
 #define AFFINITY_KEY_SIZE 24
@@ -225,7 +225,16 @@
 #define FRAGMENT_UNKNOWN 0
 #define FRAGMENT_WAITING_COUNT_OFF 42
 #define FRAGMENT_WAITING_OFF 56
+#define FRAME_ACTION_OFF 18
+#define FRAME_DESC_SIZE 24
+#define FRAME_DROP_OFF 17
 #define FRAME_HEADROOM 256
+#define FRAME_IN_IFINDEX_OFF 8
+#define FRAME_LEN_OFF 4
+#define FRAME_OUT_IFINDEX_OFF 12
+#define FRAME_PTR_OFF 0
+#define FRAME_ROW_OFF 20
+#define FRAME_VERDICT_OFF 16
 #define FRONTEND_ADDR_OFF 8
 #define FRONTEND_ANY_PORT 0
 #define FRONTEND_KEY_OFF 8

@@ -5,9 +5,9 @@
  *       `kubernetes` plugin: names of endpoints of Services with a ClusterIP, weights, `port.proto`
  */
 import type { Address } from '../../addr.js';
+import { RecordType } from '../../dns/wire/header.js';
 import type { NamedPort, NamedService } from '../../model/named.js';
 import type { NamedEndpoint } from './endpoints.js';
-import { RrType } from './rrsets.js';
 import type { Glue, NameRecord, RrSet } from './rrsets.js';
 import { addressBytes, addressId, isLabel, isName, nameBelow, nameFromText } from './wire-names.js';
 import { canonicalAddress } from '../../addr.js';
@@ -46,15 +46,15 @@ export function hasNames({ name, namespace }: NamedService): boolean {
   return isLabel(name) && isLabel(namespace);
 }
 
-function addressType({ family }: Address): RrType.A | RrType.AAAA {
-  return family === 4 ? RrType.A : RrType.AAAA;
+function addressType({ family }: Address): RecordType.A | RecordType.AAAA {
+  return family === 4 ? RecordType.A : RecordType.AAAA;
 }
 
 /** A and AAAA records of addresses, each address once. */
 export function addressSets(addresses: Iterable<Address>, ttl: number): RrSet[] {
-  const records: Record<RrType.A | RrType.AAAA, Uint8Array[]> = {
-    [RrType.A]: [],
-    [RrType.AAAA]: [],
+  const records: Record<RecordType.A | RecordType.AAAA, Uint8Array[]> = {
+    [RecordType.A]: [],
+    [RecordType.AAAA]: [],
   };
   const seen = new Set<string>();
   for (const address of addresses) {
@@ -63,7 +63,7 @@ export function addressSets(addresses: Iterable<Address>, ttl: number): RrSet[] 
     seen.add(id);
     records[addressType(address)].push(addressBytes(address));
   }
-  return ([RrType.A, RrType.AAAA] as const)
+  return ([RecordType.A, RecordType.AAAA] as const)
     .filter((type) => records[type].length > 0)
     .map((type) => ({ type, ttl, records: records[type], glue: [] }));
 }
@@ -115,7 +115,7 @@ function srvSets(candidates: readonly Candidate[], suffix: Uint8Array, ttl: numb
       return { record, nameOff: SRV_TARGET_OFF, type: addressType(address), rdata };
     }),
   );
-  return records.length === 0 ? [] : [{ type: RrType.SRV, ttl, records, glue }];
+  return records.length === 0 ? [] : [{ type: RecordType.SRV, ttl, records, glue }];
 }
 
 /** A port is asked for as `_http._tcp`, and without its underscores. */
@@ -209,7 +209,7 @@ export function serviceRecords(
   if (service.externalName !== undefined) {
     const target = externalTarget(service.externalName);
     if (target === undefined) return [];
-    names.add('', [{ type: RrType.CNAME, ttl: scope.ttl, records: [target], glue: [] }]);
+    names.add('', [{ type: RecordType.CNAME, ttl: scope.ttl, records: [target], glue: [] }]);
     return [...names.records.values()];
   }
   const isHidden = service.isHeadless ? endpoints.length === 0 : service.clusterIPs.length === 0;

@@ -15,17 +15,7 @@ import {
   RRSET_TTL_BE_OFF,
   RRSET_TYPE_OFF,
 } from '../../../assembly/abi-dns.js';
-
-/** RFC 1035 3.2.2, 3596, 2782. */
-export enum RrType {
-  A = 1,
-  NS = 2,
-  CNAME = 5,
-  PTR = 12,
-  TXT = 16,
-  AAAA = 28,
-  SRV = 33,
-}
+import type { RecordType } from '../../dns/wire/header.js';
 
 /** An address record that goes with another record. */
 export interface Glue {
@@ -33,13 +23,13 @@ export interface Glue {
   readonly record: number;
   /** Octets from that record's RDATA to the name that owns the address. */
   readonly nameOff: number;
-  readonly type: RrType.A | RrType.AAAA;
+  readonly type: RecordType.A | RecordType.AAAA;
   readonly rdata: Uint8Array;
 }
 
 /** The records of a name and type; at least one. */
 export interface RrSet {
-  readonly type: RrType;
+  readonly type: RecordType;
   /** Seconds. */
   readonly ttl: number;
   /** RDATA of each, names in it whole. */

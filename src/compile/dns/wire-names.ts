@@ -2,15 +2,11 @@
  * Names as they lie in a message (RFC 1035 3.1), in lower case: built from labels, over a suffix that
  * is one already.
  */
-import { DNS_NAME_MAX } from '../../../assembly/abi-dns.js';
-import { formatAddress, sameBytes } from '../../addr.js';
+import { formatAddress } from '../../addr.js';
 import type { Address } from '../../addr.js';
+import { LABEL_MAX, NAME_MAX, foldOctet, isWithin } from '../../dns/wire/name.js';
 
-const LABEL_MAX = 63;
 const ROOT = new Uint8Array(1);
-const UPPER_A = 0x41;
-const UPPER_Z = 0x5a;
-const CASE_BIT = 0x20;
 const ASCII_END = 0x80;
 const MAPPED_ADDR4_OFF = 12;
 
@@ -30,7 +26,7 @@ export function nameBelow(labels: string, suffix: Uint8Array): Uint8Array {
     const c = labels.charCodeAt(i);
     if (c === 0x2e) lengthAt = i + 1;
     else {
-      name[i + 1] = c >= UPPER_A && c <= UPPER_Z ? c | CASE_BIT : c;
+      name[i + 1] = foldOctet(c);
       name[lengthAt] = i + 1 - lengthAt;
     }
   }
@@ -46,7 +42,7 @@ const REVERSE = {
 
 /** Whether a name is short enough to be asked for. */
 export function isName(name: Uint8Array): boolean {
-  return name.length <= DNS_NAME_MAX;
+  return name.length <= NAME_MAX;
 }
 
 /**
@@ -98,12 +94,5 @@ export function reverseName(id: string): Uint8Array {
 
 /** Whether a zone is one of addresses. */
 export function isReverseZone(zone: Uint8Array): boolean {
-  return Object.values(REVERSE).some((domain) => endsIn(zone, domain));
-}
-
-/** Whether a name is a domain's, or the domain itself. */
-export function endsIn(name: Uint8Array, domain: Uint8Array): boolean {
-  let at = 0;
-  while (name.length - at > domain.length) at += 1 + (name[at] ?? 0);
-  return sameBytes(name.subarray(at), domain);
+  return Object.values(REVERSE).some((domain) => isWithin(zone, domain));
 }

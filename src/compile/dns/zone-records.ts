@@ -1,11 +1,11 @@
 /** The names of a zone that are no Service's: its apex, its server, its version, namespaces, pods. */
 import { NAME_F_PODS } from '../../../assembly/abi-dns.js';
 import type { Address } from '../../addr.js';
+import { RecordType } from '../../dns/wire/header.js';
 import type { NamedService } from '../../model/named.js';
 import { shownTtl } from './options.js';
 import type { ZoneOptions } from './options.js';
 import { addressSets, serviceSuffix } from './records.js';
-import { RrType } from './rrsets.js';
 import type { Glue, NameRecord, RrSet } from './rrsets.js';
 import { addressBytes, isLabel, isName, nameBelow } from './wire-names.js';
 
@@ -38,12 +38,12 @@ function nsSets({ services, addresses }: ZoneServers, home: Uint8Array, ttl: num
   const servers = named.filter((server) => server.addresses.length > 0 && isName(server.name));
   const glue = servers.flatMap((server, record) =>
     server.addresses.map((address): Glue => {
-      const type = address.family === 4 ? RrType.A : RrType.AAAA;
+      const type = address.family === 4 ? RecordType.A : RecordType.AAAA;
       return { record, nameOff: 0, type, rdata: addressBytes(address) };
     }),
   );
   const records = servers.map(({ name }) => name);
-  return records.length === 0 ? [] : [{ type: RrType.NS, ttl, records, glue }];
+  return records.length === 0 ? [] : [{ type: RecordType.NS, ttl, records, glue }];
 }
 
 /** What `ns.dns` is, the name in the SOA record. */
@@ -70,7 +70,7 @@ export function fixedRecords(
   const ttl = shownTtl(options.ttl, options);
   const text = Uint8Array.from([VERSION.length, ...Array.from(VERSION, (c) => c.charCodeAt(0))]);
   const version = {
-    type: RrType.TXT,
+    type: RecordType.TXT,
     ttl: shownTtl(VERSION_TTL_SEC, options),
     records: [text],
     glue: [],

@@ -5,6 +5,8 @@
  * names whose value differs are written. The time is an argument.
  */
 import type { DeltaError } from '../../../assembly/abi.js';
+import { RecordType } from '../../dns/wire/header.js';
+import { isWithin } from '../../dns/wire/name.js';
 import { DataplaneError } from '../../errors.js';
 import { namedKey } from '../../model/keys.js';
 import type { ObjectKey } from '../../model/keys.js';
@@ -19,11 +21,9 @@ import { createPodNames } from './pod-names.js';
 import { hasNames, serviceRecords, serviceSuffix } from './records.js';
 import { createReverse, holdingsOf } from './reverse.js';
 import type { Holdings } from './reverse.js';
-import { RrType } from './rrsets.js';
 import type { NameRecord } from './rrsets.js';
 import {
   addressId,
-  endsIn,
   isName,
   isReverseZone,
   nameBelow,
@@ -234,13 +234,13 @@ export function createZone({ space, zones: texts, options, named }: ZoneSetup): 
       labels.split('.').map((label) => nameBelow(label, serviceSuffix(service, home))),
     );
     const records = targets.filter(isName);
-    const sets = [{ type: RrType.PTR, ttl, records, glue: [] }];
+    const sets = [{ type: RecordType.PTR, ttl, records, glue: [] }];
     return records.length === 0 ? undefined : { key: id, name, flags: 0, sets };
   };
 
   const compileAddress = (id: string, batch: Batch<Work>): void => {
     const name = reverseName(id);
-    if (!reverseZones.some((zone) => endsIn(name, zone))) return;
+    if (!reverseZones.some((zone) => isWithin(name, zone))) return;
     batch.settleOne(`address:${id}`, addressLedger, { key: id, name, record: ptrRecord(id, name) });
   };
 

@@ -16,11 +16,12 @@ export function failure(query: Query, plugin: string, problem: string): Reply {
   return { message, plugin, problem };
 }
 
-function link(plugin: Plugin, next: Next): Next {
+function link(plugin: Plugin, next: Next, panicked: () => void): Next {
   return async (query) => {
     try {
       return await plugin.handle(query, next);
     } catch (error) {
+      panicked();
       return failure(query, plugin.name, `plugin/${plugin.name}: ${messageOf(error)}`);
     }
   };
@@ -29,10 +30,11 @@ function link(plugin: Plugin, next: Next): Next {
 /**
  * One function of all plugins. Never rejects.
  *
- * @param plugins  in the order that they are asked
+ * @param plugins   in the order that they are asked
+ * @param panicked  called for what a plugin has thrown: nobody had foreseen it
  */
-export function compose(plugins: readonly Plugin[]): Next {
+export function compose(plugins: readonly Plugin[], panicked: () => void = () => undefined): Next {
   const end: Next = (query) =>
     Promise.resolve(failure(query, '', 'no plugin of the server block answers this name'));
-  return plugins.reduceRight<Next>((next, plugin) => link(plugin, next), end);
+  return plugins.reduceRight<Next>((next, plugin) => link(plugin, next, panicked), end);
 }

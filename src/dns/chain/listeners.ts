@@ -49,7 +49,21 @@ function placesOf({ blocks }: Corefile, interfaces: Interfaces): Place[] {
   return [...places.values()];
 }
 
-/** @throws DataplaneError ERR_CONFIG  an interface that is not there */
+/** Resolvers ask here, and so do the frames of an agent's lane. */
+const DNS_PORT = 53;
+
+function rankOf({ scheme, port, hosts }: ListenerPlan): number {
+  if (scheme !== 'dns' || port !== DNS_PORT) return 2;
+  return hosts.length === 0 ? 0 : 1;
+}
+
+/**
+ * The first one is the main one: by plain DNS on port 53 if there is any, on all addresses if it may
+ * be; the others come in file order. A lane names the main one by its number, which is the same in
+ * every Corefile.
+ *
+ * @throws DataplaneError ERR_CONFIG  an interface that is not there
+ */
 export function planListeners(corefile: Corefile, interfaces: Interfaces): ListenerPlan[] {
   const merged = new Map<string, { plan: ListenerPlan; hosts: string[] }>();
   for (const { scheme, port, host, zones } of placesOf(corefile, interfaces)) {
@@ -60,5 +74,5 @@ export function planListeners(corefile: Corefile, interfaces: Interfaces): Liste
     if (host !== '') hosts.push(host);
     if (!merged.has(key)) merged.set(key, { plan: { scheme, port, hosts, blocks }, hosts });
   }
-  return [...merged.values()].map(({ plan }) => plan);
+  return [...merged.values()].map(({ plan }) => plan).sort((a, b) => rankOf(a) - rankOf(b));
 }

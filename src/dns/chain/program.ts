@@ -238,6 +238,9 @@ export function createProgram(
   const open = createOpener({ listener: plans.length + 1, space: SPACE_FIRST }, zones);
   const prepared = new Map<ServerBlock, Prepared>();
   const byListener = new Map<number, BlocksByZone>();
+  const panicked = (): void => {
+    surroundings.metrics.count('coredns_panics_total');
+  };
   const close = async (): Promise<void> => {
     const plugins = [...prepared.values()].flatMap((each) => each.plugins);
     await Promise.all(plugins.map((plugin) => plugin.close?.() ?? Promise.resolve()));
@@ -263,7 +266,7 @@ export function createProgram(
         open,
       );
       const view = readView(block.directives);
-      prepared.set(block, { server, plugins, handle: compose(plugins), view, own });
+      prepared.set(block, { server, plugins, handle: compose(plugins, panicked), view, own });
     }
   } catch (error) {
     void close();

@@ -88,8 +88,17 @@ function asAsked(query: Query, message: DnsMessage): Uint8Array {
   return encodeMessage({ ...message, question, answer: [...link, ...message.answer] });
 }
 
-/** The reply to the first name of the search list that exists, else that to the first name. */
-async function walk(query: Query, search: readonly WireName[], next: Next): Promise<Reply> {
+/**
+ * The reply to the first name of the search list that exists, else that to the first name.
+ *
+ * @param found  called when one exists
+ */
+async function walk(
+  query: Query,
+  search: readonly WireName[],
+  next: Next,
+  found: () => void,
+): Promise<Reply> {
   const [first = ROOT] = search;
   const labels = query.name.subarray(0, query.name.length - first.length);
   let firstReply: Reply | undefined;
@@ -100,6 +109,7 @@ async function walk(query: Query, search: readonly WireName[], next: Next): Prom
     firstReply ??= reply;
     const message = decodeMessage(reply.message);
     if (message === undefined || message.rcode === Rcode.NXDOMAIN) continue;
+    found();
     return { ...reply, message: asAsked(query, message) };
   }
   return firstReply ?? next(query);
@@ -142,9 +152,9 @@ export const setUpAutopath: Setup = (directives, context) => {
       // The search domain itself has no name in front to look for elsewhere.
       const isBelow = first !== undefined && isWithin(query.name, first);
       if (!isBelow || sameName(query.name, foldName(first))) return next(query);
-      const reply = await walk(query, search, next);
-      metrics.count('coredns_autopath_success_total', { server });
-      return reply;
+      return walk(query, search, next, () => {
+        metrics.count('coredns_autopath_success_total', { server });
+      });
     },
   };
 };

@@ -114,7 +114,7 @@ export const setUpErrors: Setup = (directives, context) => {
   const note = (query: Query, reply: Reply): void => {
     const { problem } = reply;
     if (problem === undefined) return;
-    const rule = rules.find(({ pattern }) => pattern.find(problem) !== undefined);
+    const rule = rules.find(({ pattern }) => pattern.matches(problem));
     const isShown = rule === undefined || (counters.add(rule) && rule.isFirstShown);
     if (isShown) log[rule?.level ?? 'error'](textOf(query, reply));
   };

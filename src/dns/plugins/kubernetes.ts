@@ -7,6 +7,7 @@
  * Spec  Kubernetes DNS 1.1.0, 2.6 (ExternalName); CoreDNS, plugin/kubernetes, plugin/pkg/upstream
  */
 import { DnsWhy } from '../../../assembly/abi-dns.js';
+import { failure } from '../chain/chain.js';
 import { isInZones } from '../chain/fallthrough.js';
 import type { Setup, SetupContext, ZoneInstance } from '../chain/setup.js';
 import { failAt } from '../corefile/complaint.js';
@@ -114,8 +115,7 @@ export const setUpKubernetes: Setup = (directives, context) => {
       const isCname = answer.why === DnsWhy.CNAME_OUTSIDE;
       const chased = isCname ? await chase(query, ask, instance, context.ask) : undefined;
       // A name of the cluster is nobody else's: it does not leak out.
-      if (chased === undefined) throw new Error(`the core does not answer (${answer.why})`);
-      return chased;
+      return chased ?? failure(query, NAME, `the core does not answer (${answer.why})`);
     },
   };
 };

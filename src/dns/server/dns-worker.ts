@@ -4,13 +4,15 @@
  */
 import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { formatAddress } from '../../addr.js';
 import { DataplaneError, messageOf } from '../../errors.js';
 import { createLog } from '../../log.js';
 import type { LogLevel } from '../../log.js';
 import { monotonicMs } from '../../native.js';
 import { createProgram } from '../chain/program.js';
+import { coreModule } from '../../core/instance.js';
 import { readQueryLog } from '../../core/query-log.js';
 import type { Client } from '../plugin.js';
 import type { Answerer } from './answerer.js';
@@ -32,12 +34,9 @@ function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
 }
 
-const DNS_PORT = 53;
+type Orders = Exclude<ToThread, { type: 'start' }>;
 
-function main(): void {
-  const parent = parentPort;
-  if (!parent) throw new DataplaneError('ERR_USAGE', 'the DNS server runs in a worker thread');
-  const spec = workerData as ThreadSpec;
+function begin(parent: MessagePort, spec: ThreadSpec): void {
   const say = (message: FromThread, transfer: ArrayBuffer[] = []): void => {
     parent.postMessage(message, transfer);
   };
@@ -90,8 +89,7 @@ function main(): void {
       return refusal(message);
     },
   );
-  const main53 = listeners.find(({ scheme, port }) => scheme === 'dns' && port === DNS_PORT);
-  const listener = (main53 ?? listeners[0])?.id ?? 0;
+  const listener = listeners[0]?.id ?? 0;
   const answerer: Answerer = {
     ...core,
     answered: () => {
@@ -118,7 +116,7 @@ function main(): void {
     say({ type: 'stopped' });
     parent.close();
   };
-  const hear: { [K in ToThread['type']]: (message: Extract<ToThread, { type: K }>) => void } = {
+  const hear: { [K in Orders['type']]: (message: Extract<Orders, { type: K }>) => void } = {
     names: ({ id, records }) => {
       core.applyNames(records);
       say({ type: 'applied', id, records }, [records.buffer as ArrayBuffer]);
@@ -152,8 +150,8 @@ function main(): void {
       void stop(graceMs, successors);
     },
   };
-  parent.on('message', (message: ToThread) => {
-    (hear[message.type] as (message: ToThread) => void)(message);
+  parent.on('message', (message: Orders) => {
+    (hear[message.type] as (message: Orders) => void)(message);
   });
   say({
     type: 'ready',
@@ -167,13 +165,28 @@ function main(): void {
   });
 }
 
-try {
-  main();
-} catch (thrown) {
-  parentPort?.postMessage({
-    type: 'failed',
-    message: messageOf(thrown),
-    code: codeOf(thrown),
-  } satisfies FromThread);
-  parentPort?.close();
+/** Begin when it is said what to be. The module is compiled meanwhile. */
+function main(): void {
+  const parent = parentPort;
+  if (!parent) throw new DataplaneError('ERR_USAGE', 'the DNS server runs in a worker thread');
+  parent.once('message', (message: ToThread) => {
+    if (message.type === 'start') ending(() => begin(parent, message.spec));
+  });
+  coreModule();
 }
+
+/** Whoever waits for the thread hears what it ends of. */
+function ending(task: () => void): void {
+  try {
+    task();
+  } catch (thrown) {
+    parentPort?.postMessage({
+      type: 'failed',
+      message: messageOf(thrown),
+      code: codeOf(thrown),
+    } satisfies FromThread);
+    parentPort?.close();
+  }
+}
+
+ending(main);

@@ -43,6 +43,8 @@ export type PodsByAddress = ReadonlyMap<
 >;
 
 export type ToThread =
+  /** What it is to be. Nothing else is said before. */
+  | { readonly type: 'start'; readonly spec: ThreadSpec }
   | { readonly type: 'names'; readonly id: number; readonly records: Uint8Array }
   | { readonly type: 'pods'; readonly pods: PodsByAddress }
   | { readonly type: 'scrape'; readonly id: number }

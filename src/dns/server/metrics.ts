@@ -1,7 +1,8 @@
 /**
  * The server's metrics under CoreDNS's names, so that dashboards keep working.
  *
- * What plugins count is here; queries and replies are in dns-series.ts.
+ * What plugins count is here; queries and replies are in dns-series.ts, what caches have in
+ * cache-series.ts, what the process is in nameserver/own-series.ts.
  *
  * Source  CoreDNS, plugin/metrics and the README of each plugin
  */
@@ -34,43 +35,12 @@ const seconds = (help: string, ...labels: string[]): Definition => ({
 
 /** What plugins may count. */
 const DEFINITIONS: Readonly<Record<string, Definition>> = {
-  coredns_build_info: gauge('What runs: always 1', 'version', 'revision', 'goversion'),
   coredns_panics_total: counter('Failures of a plugin that nobody had foreseen'),
-  coredns_plugin_enabled: gauge(
-    'Plugins of each server block: 1',
-    'server',
-    'zone',
-    'view',
-    'name',
-  ),
   coredns_reload_failed_total: counter('Corefiles that were refused'),
-  coredns_reload_version_info: gauge('Hash of the Corefile: 1', 'hash', 'value'),
-  coredns_cache_hits_total: counter(
-    'Queries answered from the cache',
-    'server',
-    'type',
-    'zones',
-    'view',
-  ),
   coredns_cache_misses_total: counter('Queries not in the cache', 'server', 'zones', 'view'),
   coredns_cache_requests_total: counter(
     'Queries that came by the cache',
     'server',
-    'zones',
-    'view',
-  ),
-  coredns_cache_prefetch_total: counter(
-    'Replies asked for again in time',
-    'server',
-    'zones',
-    'view',
-  ),
-  coredns_cache_drops_total: counter('Replies to other questions', 'server', 'zones', 'view'),
-  coredns_cache_served_stale_total: counter('Expired replies given', 'server', 'zones', 'view'),
-  coredns_cache_evictions_total: counter(
-    'Replies that gave way',
-    'server',
-    'type',
     'zones',
     'view',
   ),

@@ -11,6 +11,9 @@ import type { Bound, DefaultBind, FromThread, LogPart, PodsByAddress } from './m
 import type { ThreadReady, ThreadSpec, ToThread } from './messages.js';
 import type { Family } from './series.js';
 
+/** Beside this file, or beside the bundle that it is in. */
+const WORKER = import.meta.url.endsWith('.cjs') ? './dns-worker.cjs' : './dns-worker.js';
+
 export interface Scraped {
   readonly metrics: readonly Family[];
   readonly notReady: readonly string[];
@@ -51,13 +54,16 @@ function errorOf(message: string, code: string | undefined): Error {
  * Start a thread, and wait until it is set up.
  *
  * @param cutsChanged  called when claims have changed
+ * @param spare        a thread that nobody has told yet what it is to be
  * @throws DataplaneError ERR_CONFIG; Error with a code of the system
  */
 export async function startDnsThread(
   spec: ThreadSpec,
   cutsChanged: () => void,
+  spare?: Worker,
 ): Promise<DnsThread> {
-  const worker = new Worker(new URL('./dns-worker.js', import.meta.url), { workerData: spec });
+  const worker = spare ?? new Worker(new URL(WORKER, import.meta.url));
+  worker.ref();
   const applying = new Map<number, (records: Uint8Array) => void>();
   const scraping = new Map<number, (scraped: Scraped) => void>();
   const explaining = new Map<number, (explained: Explained) => void>();
@@ -125,6 +131,7 @@ export async function startDnsThread(
   const say = (message: ToThread, transfer: ArrayBuffer[] = []): void => {
     worker.postMessage(message, transfer);
   };
+  say({ type: 'start', spec });
   const ready = await begun.promise;
   return {
     ready,

@@ -340,16 +340,35 @@ test('settings of a block are those of the listeners that it is on', async (t) =
   t.deepEqual(
     program.listeners.map(({ scheme, tls, timeouts }) => ({ scheme, tls, timeouts })),
     [
+      { scheme: 'dns', tls: undefined, timeouts: undefined },
       {
         scheme: 'tls',
         tls: { cert: '/certs/a.pem', key: '/k.pem', ca: '/certs/ca.pem' },
         timeouts: { readMs: 2000, idleMs: 60_000 },
       },
-      { scheme: 'dns', tls: undefined, timeouts: undefined },
     ],
   );
   await program.close();
   const nocert = open('tls://. {\n tls a b c {\n client_auth nocert\n }\n}\n');
   t.is(nocert.listeners[0]?.tls?.ca, undefined);
   await nocert.close();
+});
+
+test('the main listener is the first one, whatever stands in front of it in the file', async (t) => {
+  for (const [others, hosts] of [
+    ['tls://. {\n any\n}\na.test:5353 {\n any\n}\n', []],
+    ['a.test {\n bind 127.0.0.1\n any\n}\n', []],
+  ] as const) {
+    const program = open(`${others}. {\n any\n}\n`);
+    const [main] = program.listeners;
+    t.like(main, { id: 1, scheme: 'dns', port: 53 });
+    t.deepEqual(main?.hosts, hosts);
+    await program.close();
+  }
+  const bound = open('.:5353 {\n any\n}\n. {\n bind 127.0.0.1\n any\n}\n');
+  t.deepEqual(
+    bound.listeners.map(({ port }) => port),
+    [53, 5353],
+  );
+  await bound.close();
 });

@@ -183,8 +183,11 @@ export interface DnsCore {
 export const MESSAGE = SCRATCH_BASE;
 const ROOM = 65535;
 
-export function openDnsCore(capacities: Partial<Capacities> = {}): DnsCore {
-  const core = createCore({ ...SMALL_CAPACITIES, ...capacities });
+/** @param core  default: one of its own */
+export function openDnsCore(
+  capacities: Partial<Capacities> = {},
+  core = createCore({ ...SMALL_CAPACITIES, ...capacities }),
+): DnsCore {
   core.start({ offload: false, nowMs: 1 });
   return {
     core,

@@ -1,7 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { compilePattern } from '../../../src/dns/plugins/regexp.js';
-import { PATTERN_MAX } from '../../../src/dns/plugins/regexp-syntax.js';
+import { compilePattern, PATTERN_MAX } from '../../../src/dns/plugins/regexp.js';
 
 /** Pattern, text, and what Go 1.22's FindStringSubmatch gives. */
 const MATCHES: readonly (readonly [string, string, readonly string[] | undefined])[] = [
@@ -35,6 +34,7 @@ const MATCHES: readonly (readonly [string, string, readonly string[] | undefined
   ['[^.]*\\.[^.]*\\.[^.]*\\.[^.]*\\.', 'a.b.c.d.', ['a.b.c.d.']],
   ['\\s', '\u00a0', undefined],
   ['', 'x', ['']],
+  ['^\\p{Greek}+$', 'αβγ', ['αβγ']],
 ];
 
 for (const [pattern, text, expected] of MATCHES) {

@@ -307,7 +307,7 @@ for (const [rule, message] of [
   ['nmae a b', /^Corefile:2: rewrite: "nmae": expected one of name, /],
   ['name a', /^Corefile:2: rewrite: "a": expected a name$/],
   ['name a b c', /^Corefile:2: rewrite: "c": expected answer$/],
-  ['name regex (a b', /^Corefile:2: rewrite: "\(a": pattern "\(a": a "\(" is never closed$/],
+  ['name regex (a b', /^Corefile:2: rewrite: "\(a": pattern "\(a": missing closing \): `\(a`$/],
   [
     'name regex (.*)a {1}{2}',
     /^Corefile:2: rewrite: "\{1\}\{2\}": the pattern has no group \{2\}: it has 1$/,

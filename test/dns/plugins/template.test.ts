@@ -40,9 +40,12 @@ test('template: what does not match is SERVFAIL without fallthrough', async (t) 
 });
 
 test('template: an address that is none is SERVFAIL', async (t) => {
-  const plugin = setUp(setUpTemplate, IP);
+  const context = contextOf();
+  const plugin = setUp(setUpTemplate, IP, context);
   const reply = told(await plugin.handle(ask('ip-300-1-2-3.example'), unexpected));
   t.is(reply.rcode, 'SERVFAIL');
+  t.is(context.counts.get('coredns_template_rr_failures_total'), 1);
+  t.is(context.counts.get('coredns_template_template_failures_total'), undefined);
   t.regex(reply.problem ?? '', /300\.1\.2\.3/);
 });
 

@@ -91,8 +91,7 @@ export function needMatcher(args: Arguments, kind: MatchKind): NameMatcher {
     return { kind, matches: (text) => text === wanted, within: name };
   }
   if (kind === 'regex') {
-    const { find } = needPattern(args);
-    return { kind, matches: (text) => find(text) !== undefined, within: undefined };
+    return { kind, matches: needPattern(args).matches, within: undefined };
   }
   const part = args.need('a part of a name').toLowerCase();
   if (kind === 'prefix')

@@ -45,12 +45,18 @@ const EDE_MAX = 0xffff;
 const SECTIONS = ['answer', 'additional', 'authority'] as const;
 type Section = (typeof SECTIONS)[number];
 
+interface RecordTemplate {
+  /** As it stands in the Corefile. */
+  readonly source: string;
+  readonly write: Template;
+}
+
 interface Rule {
   readonly class: number;
   readonly type: number;
   readonly zones: readonly WireName[];
   readonly patterns: Pattern[];
-  readonly records: Record<Section, Template[]>;
+  readonly records: Record<Section, RecordTemplate[]>;
   rcode: number;
   error: EdnsOption | undefined;
   fallthrough: readonly WireName[] | undefined;
@@ -68,10 +74,12 @@ function readEach<T>(line: Arguments, what: string, read: (source: string) => T)
   });
 }
 
+const readRecord = (source: string): RecordTemplate => ({ source, write: readTemplate(source) });
+
 function readLine(line: Arguments, rule: Rule): void {
   const section = SECTIONS.find((each) => each === line.name);
   if (section !== undefined) {
-    rule.records[section].push(...readEach(line, 'a record', readTemplate));
+    rule.records[section].push(...readEach(line, 'a record', readRecord));
   } else if (line.name === 'match') {
     rule.patterns.push(...readEach(line, 'a pattern', compilePattern));
   } else if (line.name === 'rcode') {
@@ -154,9 +162,28 @@ function isAbout(rule: Rule, { class: queryClass, type }: Query): boolean {
   return isClass && (rule.type === type || [rule.type, type].includes(RecordType.ANY));
 }
 
-function recordsOf(templates: readonly Template[], values: TemplateValues): ResourceRecord[] {
+/** A template that fails, or gives no record, is counted under this name. */
+type Failed = (what: 'template' | 'rr', section: Section, template: string) => void;
+
+/** @throws what the first template to fail has thrown */
+function recordsOf(
+  section: Section,
+  { records }: Rule,
+  values: TemplateValues,
+  failed: Failed,
+): ResourceRecord[] {
   const options = { file: 'template', origin: ROOT, ttl: DEFAULT_TTL_SEC };
-  return templates.map((template) => parseRecord(template(values), options));
+  return records[section].map(({ source, write }) => {
+    let what: 'template' | 'rr' = 'template';
+    try {
+      const text = write(values);
+      what = 'rr';
+      return parseRecord(text, options);
+    } catch (thrown) {
+      failed(what, section, source);
+      throw thrown;
+    }
+  });
 }
 
 /** An address is asked for and a CNAME is the answer: the records of its target as well. */
@@ -177,27 +204,35 @@ async function chase(
   return chased.flat();
 }
 
+const labelsOf = ({ Class, Type, Zone }: TemplateValues, { server }: SetupContext) => ({
+  ...{ server, zone: Zone, view: '', class: Class, type: Type },
+});
+
 async function answerWith(
   rule: Rule,
   query: Query,
   values: TemplateValues,
   context: SetupContext,
 ): Promise<Reply> {
-  const { records, rcode, error } = rule;
+  const { rcode, error } = rule;
   const options = writeOptions(error === undefined ? [] : [error]);
   if (rcode === Rcode.SERVFAIL) return replyWith('template', query, { rcode, options });
+  const failed: Failed = (what, section, template) => {
+    const labels = { ...labelsOf(values, context), section, template };
+    context.metrics.count(`coredns_template_${what}_failures_total`, labels);
+  };
+  const recordsIn = (section: Section): ResourceRecord[] =>
+    recordsOf(section, rule, values, failed);
   try {
     return replyWith('template', query, {
       rcode,
       options,
       isAuthoritative: true,
-      answer: await chase(recordsOf(records.answer, values), query, context.ask),
-      authority: recordsOf(records.authority, values),
-      additional: recordsOf(records.additional, values),
+      answer: await chase(recordsIn('answer'), query, context.ask),
+      authority: recordsIn('authority'),
+      additional: recordsIn('additional'),
     });
   } catch (thrown) {
-    const { server } = context;
-    context.metrics.count('coredns_template_rr_failures_total', { server, zone: values.Zone });
     return replyFailure('template', query, messageOf(thrown));
   }
 }
@@ -216,9 +251,7 @@ export const setUpTemplate: Setup = (directives, context) => {
           if (isInZones(query.name, rule.fallthrough ?? [])) continue;
           return replyFailure('template', query, 'no template matches, and none falls through');
         }
-        const { Class, Type, Zone } = values;
-        const labels = { server: context.server, zone: Zone, class: Class, type: Type };
-        context.metrics.count('coredns_template_matches_total', labels);
+        context.metrics.count('coredns_template_matches_total', labelsOf(values, context));
         return answerWith(rule, query, values, context);
       }
       return next(query);

@@ -65,7 +65,7 @@ function matching(left: Node, right: Node): Node {
   expectKind(left, 'string', 'matches');
   if (typeof right.literal !== 'string') failExpression('matches takes a pattern in quotes');
   const pattern = compilePattern(right.literal);
-  return logical((query) => pattern.find(String(left.run(query))) !== undefined);
+  return logical((query) => pattern.matches(String(left.run(query))));
 }
 
 function within(left: Node, { list }: Node): Node {

@@ -1,6 +1,6 @@
 /** Printing: JSON lines for programs, a table for people. */
-import type { Result } from './harness.js';
-import type { Machine } from './machine.js';
+import type { Range, Result } from '../harness.js';
+import type { Machine } from '../machine.js';
 
 /** A suite that could not run, and why. */
 export interface Skip {
@@ -18,8 +18,20 @@ export interface Failure {
 
 export type Line = Result | Skip | Failure;
 
+/** How a run was made: what it takes to make it again. */
+export interface RunHead {
+  /** When it began: ISO 8601, UTC. */
+  readonly date: string;
+  /** As it would be typed. */
+  readonly command: string;
+  readonly quick: boolean;
+  readonly samples: number;
+  /** Load average of the last minute before it began. */
+  readonly load: number;
+}
+
 export interface Reporter {
-  machine(machine: Machine): void;
+  machine(machine: Machine, run: RunHead): void;
   line(line: Line): void;
 }
 
@@ -31,20 +43,33 @@ function round(value: number): number {
 }
 
 /** The keys in the order they are read in. */
-function rounded(result: Result): Result {
-  const { name, unit, better, against, samples } = result;
-  const value = round(result.value);
-  const ratio = result.ratio === null ? null : round(result.ratio);
-  return { name, value, unit, better, against, ratio, samples, spread: round(result.spread) };
+export function rounded(result: Result): Result {
+  const { name, unit, better, against, samples, subject, rival, theirs, theirRange, at } = result;
+  return {
+    ...{ name, value: round(result.value), unit, better, against },
+    ratio: result.ratio === null ? null : round(result.ratio),
+    ...{ samples, spread: round(result.spread), range: roundRange(result.range) },
+    ...(subject === undefined ? {} : { subject }),
+    ...(rival === undefined ? {} : { rival }),
+    ...(theirs === undefined ? {} : { theirs: round(theirs) }),
+    ...(theirRange === undefined ? {} : { theirRange: roundRange(theirRange) }),
+    ...(at === undefined ? {} : { at }),
+  };
+}
+
+function roundRange([first, third]: Range): Range {
+  return [round(first), round(third)];
+}
+
+/** One line as it is printed and kept. */
+export function lineText(line: Line): string {
+  return JSON.stringify('value' in line ? rounded(line) : line);
 }
 
 /** One JSON object a line, on standard output. */
 export const jsonReporter: Reporter = {
-  machine: (machine) => console.log(JSON.stringify({ machine })),
-  line: (line) => {
-    const printed = 'value' in line ? rounded(line) : line;
-    console.log(JSON.stringify(printed));
-  },
+  machine: (machine, run) => console.log(JSON.stringify({ machine, run })),
+  line: (line) => console.log(lineText(line)),
 };
 
 const WIDTHS = { name: 32, value: 20, ratio: 10, spread: 9, samples: 4 };

@@ -1,0 +1,1 @@
+"""The Sluice core in Python: load it, lend it memory, call it."""
