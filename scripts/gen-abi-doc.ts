@@ -169,6 +169,10 @@ function exportsText(wasm: Uint8Array): string {
     .join('\n\n');
 }
 
+/** In Markdown `<` begins a tag, but not in code. */
+const withoutTags = (text: string): string =>
+  text.replaceAll(/(`[^`]*`)|</g, (_, code: string | undefined) => code ?? '\\<');
+
 /** The whole document, formatted as the others are. */
 export async function abiDocument(): Promise<string> {
   const wasm = readFileSync(packageFile('build/core/core.wasm'));
@@ -180,7 +184,7 @@ export async function abiDocument(): Promise<string> {
     '## Memory, rows and values',
     ...sections,
   ].join('\n\n');
-  return format(text, { ...(await resolveConfig(ABI_DOC)), filepath: ABI_DOC });
+  return format(withoutTags(text), { ...(await resolveConfig(ABI_DOC)), filepath: ABI_DOC });
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -2,7 +2,7 @@
 import { parseAddress, parseMac } from '../addr.js';
 import type { Address } from '../addr.js';
 import type { Control, Peer } from '../compile/control.js';
-import { answerFragmentKeys, tunnelHereKey, tunnelPeerKey } from '../compile/ours.js';
+import { tunnelHereKey, tunnelPeerKey } from '../compile/ours.js';
 import type { SluiceConfig } from '../config/config.js';
 import { listAddresses } from '../kernel/address.js';
 import type { Netns } from '../kernel/netns.js';
@@ -59,17 +59,13 @@ export function createOursStep(parts: SteerParts): (pass: Pass) => void {
   const { control, steering } = parts;
   let isRight = false;
   let peers: readonly Peer[] | undefined;
-  let addresses: readonly Address[] | undefined;
   return (pass) => {
     const change = control.oursChange();
-    const isSame = peers === control.peers() && addresses === control.nodeAddresses();
-    const isWhole = pass.isFull || !isRight || !isSame;
+    const isWhole = pass.isFull || !isRight || peers !== control.peers();
     isRight = false;
     attempt(pass, 'steering', () => {
       peers = control.peers();
-      addresses = control.nodeAddresses();
-      const others = [...tunnelKeys(parts, peers), ...answerKeys(parts.config, addresses)];
-      if (isWhole) steering.setOurs([...control.ours().values(), ...others]);
+      if (isWhole) steering.setOurs([...control.ours().values(), ...tunnelKeys(parts, peers)]);
       else steering.changeOurs(change);
       isRight = true;
     });
@@ -90,9 +86,4 @@ function tunnelKeys(
     ...sources.map((address) => tunnelPeerKey(address, port)),
     ...[...here].map((address) => tunnelHereKey(parseAddress(address), port)),
   ];
-}
-
-/** Fragments that may belong to answers for pods which the world knows by the node's address. */
-function answerKeys(config: SluiceConfig, addresses: readonly Address[]): Uint8Array[] {
-  return config.masquerade.outside ? addresses.flatMap(answerFragmentKeys) : [];
 }

@@ -9,8 +9,7 @@
  *
  * A local pod is there with port 0 and protocol 0, a frontend with its own. An address of a
  * frontend that is used from outside is there with port 0 and the protocol, too: fragments of
- * that protocol, of which only the first names a port, climb all together; so do those of answers
- * to the address that pods are masqueraded with. An address that tunnel packets
+ * that protocol, of which only the first names a port, climb all together. An address that tunnel packets
  * may come from is there with their port and a mark: it is looked up as a source. With another mark
  * there is every address of the node that tunnel packets may be to.
  */
@@ -23,8 +22,6 @@ import {
   FRONTEND_PORT_OFF,
   FRONTEND_PROTO_OFF,
   FrontendKind,
-  IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
   IPPROTO_UDP,
   ROUTE_ACTION_OFF,
   ROUTE_ADDR_OFF,
@@ -59,25 +56,6 @@ export function tunnelPeerKey(address: Address, port: number): Uint8Array {
 /** Key of an address of this node: tunnel packets to others are not looked at. */
 export function tunnelHereKey(address: Address, port: number): Uint8Array {
   return tunnelKey(address, port, TUNNEL_HERE);
-}
-
-/** Protocols whose answers to a masqueraded flow may come in fragments, by family. */
-const FRAGMENTED: Readonly<Record<4 | 6, readonly number[]>> = {
-  4: [IPPROTO_UDP, IPPROTO_ICMP],
-  6: [IPPROTO_UDP, IPPROTO_ICMPV6],
-};
-
-/**
- * Keys of the fragments to an address that pods are masqueraded with: they climb all together, and
- * those that no flow wants go on to the host.
- */
-export function answerFragmentKeys(address: Address): Uint8Array[] {
-  return FRAGMENTED[address.family].map((proto) => {
-    const key = new Uint8Array(FRONTEND_KEY_SIZE);
-    key.set(address.bytes);
-    key[PORT_OFF + PORT_SIZE] = proto;
-    return key;
-  });
 }
 
 function oursKey(row: Row | undefined): Uint8Array | undefined {

@@ -54,7 +54,7 @@ export interface LoopFile {
 export interface VectorResult {
   readonly passed: number;
   readonly total: number;
-  /** A line each: `FILE case NAME: step 3: processFrame returned 3, expected 1`. */
+  /** A line each: `case NAME: step 3: processFrame returned 3, expected 1`, or `setup: step 1: ...`. */
   readonly failures: readonly string[];
 }
 
@@ -65,10 +65,18 @@ interface Instance {
   readonly bytes: Uint8Array;
 }
 
-function instantiate(module: WebAssembly.Module, pages: number): Instance {
+/** What every file says of the instance that it is played on. */
+type Fixture = Pick<VectorFile, 'name' | 'abiVersion' | 'pages' | 'setup'>;
+
+function instantiate(module: WebAssembly.Module, { name, abiVersion, pages }: Fixture): Instance {
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  return { exports: exports as Exports, bytes: new Uint8Array(memory.buffer) };
+  const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as Exports;
+  const version = exports.abiVersion?.();
+  if (version !== abiVersion) {
+    const has = version === undefined ? 'none' : String(version);
+    throw new Error(`${name} is for ABI version ${String(abiVersion)}, the module has ${has}`);
+  }
+  return { exports, bytes: new Uint8Array(memory.buffer) };
 }
 
 function fromHex(hex: string): Uint8Array {
@@ -84,17 +92,28 @@ type Play = () => string | undefined;
 
 function playWrite(bytes: Uint8Array, { at, hex }: WriteStep['write']): Play {
   const content = fromHex(hex);
+  if (at + content.length > bytes.length) return endsBefore(at + content.length);
   return () => {
     bytes.set(content, at);
     return undefined;
   };
 }
 
+const endsBefore =
+  (end: number): Play =>
+  () =>
+    `memory ends before ${String(end)}`;
+
 function playCall(exports: Exports, { call, args, returns }: CallStep): Play {
   const callee = exports[call];
-  if (callee === undefined) return () => `no export ${call}`;
+  if (callee === undefined) return () => `the module exports no ${call}`;
   return () => {
-    const result = callee(...args);
+    let result: number | undefined;
+    try {
+      result = callee(...args);
+    } catch (error) {
+      return `${call} trapped: ${String(error)}`;
+    }
     if (returns === undefined || (result !== undefined && result >>> 0 === returns)) {
       return undefined;
     }
@@ -105,6 +124,7 @@ function playCall(exports: Exports, { call, args, returns }: CallStep): Play {
 
 function playRead(bytes: Uint8Array, { at, hex }: ReadStep['read']): Play {
   const content = fromHex(hex);
+  if (at + content.length > bytes.length) return endsBefore(at + content.length);
   return () => {
     const wrong = content.findIndex((value, i) => bytes[at + i] !== value);
     if (wrong === -1) return undefined;
@@ -132,21 +152,29 @@ function play(instance: Instance, steps: readonly Step[]): string | undefined {
   return turn(steps.map((step) => prepare(instance, step)));
 }
 
-/** Play one file on a fresh instance. */
+/**
+ * Play one file on a fresh instance. Without its setup none of its cases passes.
+ *
+ * @throws Error when the module has another version of the contract than the file
+ */
 export function playVectors(module: WebAssembly.Module, file: VectorFile): VectorResult {
-  const instance = instantiate(module, file.pages);
-  const setup = play(instance, file.setup);
-  const failures = file.cases.flatMap(({ name, steps }) => {
-    const wrong = setup === undefined ? play(instance, steps) : `setup ${setup}`;
-    return wrong === undefined ? [] : [`${file.name} case ${name}: ${wrong}`];
-  });
+  const instance = instantiate(module, file);
   const total = file.cases.length;
+  const unready = play(instance, file.setup);
+  if (unready !== undefined) return { passed: 0, total, failures: [`setup: ${unready}`] };
+  const failures = file.cases.flatMap(({ name, steps }) => {
+    const wrong = play(instance, steps);
+    return wrong === undefined ? [] : [`case ${name}: ${wrong}`];
+  });
   return { passed: total - failures.length, total, failures };
 }
 
 /** Turns between two looks at the clock. */
 const TURNS = 64;
 const NS_PER_MS = 1e6;
+
+/** A step of a loop disagrees: `step 2: dnsBatch returned 63, expected 64`. */
+export class LoopError extends Error {}
 
 /** Turns a loop for at least so many milliseconds. @returns nanoseconds an item */
 export type Loop = (ms: number) => number;
@@ -155,15 +183,15 @@ export type Loop = (ms: number) => number;
  * Make a file's loop ready.
  *
  * @param now  a clock in milliseconds, finer than one: `performance.now`
- * @throws     Error when a step disagrees, here or later: a wrong answer has no speed
+ * @throws     LoopError when a step disagrees, here or later: a wrong answer has no speed
  */
 export function openLoop(module: WebAssembly.Module, file: LoopFile, now: () => number): Loop {
-  const instance = instantiate(module, file.pages);
+  const instance = instantiate(module, file);
   const fail = (wrong: string): never => {
-    throw new Error(`${file.name}: ${wrong}`);
+    throw new LoopError(wrong);
   };
   const setup = play(instance, file.setup);
-  if (setup !== undefined) fail(`setup ${setup}`);
+  if (setup !== undefined) fail(`setup: ${setup}`);
   const steps = file.loop.steps.map((step) => prepare(instance, step));
   return (ms) => {
     const begin = now();
@@ -191,7 +219,7 @@ export interface LoopOptions {
  * Repeat a file's loop for at least `measureMs` after `warmUpMs`.
  *
  * @returns nanoseconds an item
- * @throws  Error when a step disagrees
+ * @throws  LoopError when a step disagrees
  */
 export function playLoop(
   module: WebAssembly.Module,

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ABI_VERSION, SCRATCH_BASE } from '../../assembly/abi.js';
-import type { LoopFile, Step, VectorFile } from '../../examples/embed/js/vectors.ts';
+import type { LoopFile, Step, VectorCase, VectorFile } from '../../src/embed/vectors.js';
 
 /** Of every file here: enough for SCRATCH. */
 const PAGES = 32;
@@ -31,6 +31,9 @@ export interface Tampered {
   remove(): void;
 }
 
+const described = (cases: readonly Omit<VectorCase, 'about'>[]): VectorCase[] =>
+  cases.map((each) => ({ about: 'for a test', ...each }));
+
 /** The sum as the core gives it: the words as they lie in memory, in network order. */
 export function tamperedVectors(sum: number): Tampered {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-vectors-'));
@@ -38,7 +41,7 @@ export function tamperedVectors(sum: number): Tampered {
   const version = (returns: number): Step => ({ call: 'abiVersion', args: [], returns });
   const mixed: VectorFile = {
     ...fixture('mixed'),
-    cases: [
+    cases: described([
       { name: 'right', steps: [write, call(sum), { read: { at: SCRATCH_BASE, hex: RFC1071 } }] },
       { name: 'wrong-result', steps: [write, call(sum + 1)] },
       {
@@ -52,11 +55,11 @@ export function tamperedVectors(sum: number): Tampered {
       { name: 'no-export', steps: [{ call: 'nothing', args: [] }] },
       { name: 'outside', steps: [{ write: { at: BYTES - 4, hex: RFC1071 } }] },
       { name: 'right-after-a-trap', steps: [version(ABI_VERSION)] },
-    ],
+    ]),
   };
   const unready: VectorFile = {
     ...fixture('unready', [version(ABI_VERSION), version(ABI_VERSION + 1)]),
-    cases: [{ name: 'never-begun', steps: [version(ABI_VERSION)] }],
+    cases: described([{ name: 'never-begun', steps: [version(ABI_VERSION)] }]),
   };
   const loop = (name: string): LoopFile => ({
     ...fixture(name),

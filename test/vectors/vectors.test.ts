@@ -102,9 +102,7 @@ const service = (): VectorFile => {
 test('vectors: a result that disagrees fails its case and no other, and is named', (t) => {
   const { passed, total, failures } = playVectors(coreModule(), spoiled(service(), 'returns'));
   t.is(passed, total - 1);
-  t.deepEqual(failures, [
-    'service case host-to-service: step 2: processFrame returned 1, expected 2',
-  ]);
+  t.deepEqual(failures, ['case host-to-service: step 2: processFrame returned 1, expected 2']);
 });
 
 test('vectors: a byte that disagrees is named by its address', (t) => {
@@ -112,7 +110,7 @@ test('vectors: a byte that disagrees is named by its address', (t) => {
   t.is(failures.length, 1);
   t.regex(
     failures[0] ?? '',
-    /^service case host-to-service: step 3: byte \d+ is [0-9a-f]{2}, expected [0-9a-f]{2}$/,
+    /^case host-to-service: step 3: byte \d+ is [0-9a-f]{2}, expected [0-9a-f]{2}$/,
   );
 });
 
@@ -121,8 +119,8 @@ test('vectors: a setup that disagrees fails every case', (t) => {
   const file = { ...whole, setup: spoilFirst(whole.setup, 'returns') };
   const { passed, failures } = playVectors(coreModule(), file);
   t.is(passed, 0);
-  t.is(failures.length, file.cases.length);
-  t.regex(failures[0] ?? '', /: setup step \d+: layout returned \d+, expected \d+$/);
+  t.is(failures.length, 1);
+  t.regex(failures[0] ?? '', /^setup: step \d+: layout returned \d+, expected \d+$/);
 });
 
 test('vectors: a loop whose answer is wrong has no speed', (t) => {
@@ -130,6 +128,6 @@ test('vectors: a loop whose answer is wrong has no speed', (t) => {
   const steps = file.loop.steps.map((step) => ('call' in step ? { ...step, returns: 63 } : step));
   const wrong = { ...file, loop: { ...file.loop, steps } };
   t.throws(() => playLoop(coreModule(), wrong, { now: () => performance.now(), warmUpMs: 1 }), {
-    message: 'packets: step 2: processBatch returned 64, expected 63',
+    message: 'step 2: processBatch returned 64, expected 63',
   });
 });

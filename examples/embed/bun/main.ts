@@ -9,6 +9,6 @@ process.exitCode = await runHost('bun', async () => {
   );
   const names = await Array.fromAsync(new Bun.Glob('*.json').scan(options.vectors));
   const vectors = await readVectors(names, (path) => Bun.file(`${options.vectors}/${path}`).json());
-  const run = await runAll(module, vectors);
+  const run = runAll(module, vectors);
   return report({ runtime: 'bun', version: Bun.version, startMs }, run, options);
 });

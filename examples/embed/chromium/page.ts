@@ -17,7 +17,7 @@ async function fetchJson(path: string): Promise<unknown> {
 async function main(): Promise<PageResult> {
   const { module, startMs } = await start(() => WebAssembly.compileStreaming(fetch('/core.wasm')));
   const names = (await fetchJson('')) as string[];
-  const run = await runAll(module, await readVectors(names, fetchJson));
+  const run = runAll(module, await readVectors(names, fetchJson));
   return { ...run, startMs };
 }
 

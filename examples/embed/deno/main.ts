@@ -11,6 +11,6 @@ Deno.exitCode = await runHost('deno', async () => {
   const vectors = await readVectors(names, async (path) =>
     JSON.parse(await Deno.readTextFile(`${options.vectors}/${path}`)),
   );
-  const run = await runAll(module, vectors);
+  const run = runAll(module, vectors);
   return report({ runtime: 'deno', version: Deno.version.deno, startMs }, run, options);
 });

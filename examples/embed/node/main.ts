@@ -13,6 +13,6 @@ process.exitCode = await runHost('node', async () => {
     await readdir(options.vectors),
     async (path) => JSON.parse(await readFile(join(options.vectors, path), 'utf8')) as unknown,
   );
-  const run = await runAll(module, vectors);
+  const run = runAll(module, vectors);
   return report({ runtime: 'node', version: process.versions.node, startMs }, run, options);
 });

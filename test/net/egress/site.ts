@@ -95,6 +95,26 @@ function objects(pods: Site['pods']): object[] {
   ];
 }
 
+/** A node port over UDP that leads to `web`. */
+export function nodePortOf(nodePort: number): object[] {
+  const metadata = { name: 'large', namespace: 'default' };
+  const port = { name: 'udp', protocol: 'UDP', port: PORT };
+  const labels = { 'kubernetes.io/service-name': 'large' };
+  return [
+    {
+      ...{ apiVersion: 'v1', kind: 'Service', metadata },
+      spec: { type: 'NodePort', clusterIP: CLUSTER_IP, ports: [{ ...port, nodePort }] },
+    },
+    {
+      ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice' },
+      metadata: { ...metadata, labels },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [PODS.web.ipv4], nodeName: NODE_NAME }],
+      ports: [port],
+    },
+  ];
+}
+
 /** @param extra  keys of the configuration */
 export function openEgressSite(lab: Lab, extra: object = {}): Site {
   const net = network(lab);
