@@ -56,22 +56,34 @@ const QUESTION_FIXED = 4;
 const OPT_LEN = 11;
 /** A record but its RDATA, its owner a pointer. */
 const RECORD_FIXED = 12;
-/** The same of glue, whose owner may lie behind what pointers reach. */
+/** The same of glue, but its owner: a pointer, or where none reaches the whole name (RFC 1035 4.1.4). */
 const GLUE_FIXED = 10;
+const POINTER_SIZE = 2;
+const POINTER_MAX = 0x3fff;
 const VALUE_HLEN = 4;
 const ALIGNMENT = 4;
 
 const aligned = (n: number): number => Math.ceil(n / ALIGNMENT) * ALIGNMENT;
 
-/** What of a set goes into one message: the first records, and glue of theirs. */
-function cutSet(set: RrSet, room: number): RrSet {
+/**
+ * What of a set goes into one message: the first records, and glue of theirs.
+ *
+ * @param first  offset of the first record in the reply to a question for the set
+ */
+function cutSet(set: RrSet, first: number): RrSet {
+  const room = MESSAGE_MAX - OPT_LEN - first;
   let left = room;
   const fits = (cost: number): boolean => {
     left -= cost;
     return left >= 0;
   };
   const wholeCost = set.records.reduce((sum, { length }) => sum + RECORD_FIXED + length, 0);
-  const owner = (glue: Glue): number => (set.records[glue.record]?.length ?? 0) - glue.nameOff;
+  let at = first;
+  const rdataOffs = set.records.map(({ length }) => (at += RECORD_FIXED + length) - length);
+  const owner = ({ record, nameOff }: Glue): number =>
+    (rdataOffs[record] ?? 0) + nameOff <= POINTER_MAX
+      ? POINTER_SIZE
+      : (set.records[record]?.length ?? 0) - nameOff;
   const glueCost = set.glue.reduce((sum, g) => sum + GLUE_FIXED + owner(g) + g.rdata.length, 0);
   if (wholeCost + glueCost <= room) return set;
   const end = set.records.findIndex(({ length }) => !fits(RECORD_FIXED + length));
@@ -120,8 +132,8 @@ function putSet(bytes: Uint8Array, view: DataView, at: number, set: RrSet): numb
  * @returns as little-endian as the rest of the contract, records as in a packet
  */
 export function encodeValue(name: Uint8Array, sets: readonly RrSet[]): Uint8Array {
-  const room = MESSAGE_MAX - DNS_HLEN - name.length - QUESTION_FIXED - OPT_LEN;
-  const cut = sets.map((set) => cutSet(set, room));
+  const first = DNS_HLEN + name.length + QUESTION_FIXED;
+  const cut = sets.map((set) => cutSet(set, first));
   const size = cut.reduce((bytes, set) => {
     const { records, glue } = sizesOf(set);
     return aligned(bytes + RRSET_HLEN + records + glue);
