@@ -3,6 +3,8 @@
  *
  *   net/egress/tcp         one iperf3 stream out of the cluster
  *   net/egress/new-flows   connections a second, every one a new flow with a port of its own
+ *   .../one-cpu            the same with clients, servers and agent on one processor: what a connection
+ *                          costs, without what waking another processor of a virtual machine does
  *
  *   client 10.244.0.11/32 ── node ── 192.0.2.0/24 ── outside
  *
@@ -22,7 +24,7 @@ import { compileNative, missingCompiler } from '../twin.js';
 import { missingAgent, startSluiceNode } from './agent.js';
 import { createNetns, createVeth, ip, sysctl, type Netns } from './netns.js';
 import { createPodNode, linkPods, startServers, type PodNode } from './pods.js';
-import { delay, missingTools, run, start } from './sh.js';
+import { delay, missingTools, run, start, type Place } from './sh.js';
 import { missingNative } from './sluice.js';
 
 const NODE_OUTER = '192.0.2.1';
@@ -30,6 +32,7 @@ const OUTSIDE = '192.0.2.9';
 const UPLINK = 'eth0';
 /** Each sample of connections goes to an address of its own, where no port is in use yet. */
 const OUTSIDE_NET = '198.51.100';
+const NEW_FLOWS = 'net/egress/new-flows';
 const STREAM_PORT = 5201;
 const CONN_PORT = 7100;
 const CLIENT_THREADS = 16;
@@ -73,10 +76,11 @@ async function startKernel(context: Context): Promise<Site> {
   return site;
 }
 
-async function startSluice(context: Context): Promise<Site> {
+async function startSluice(context: Context, cpu?: number): Promise<Site> {
   let site: Site | undefined;
   await startSluiceNode(context.scope, 'sluice', {
     offload: true,
+    ...(cpu === undefined ? {} : { cpu }),
     trunk: 'xdp',
     nodeAddress: NODE_OUTER,
     uplinks: [UPLINK],
@@ -89,8 +93,8 @@ async function startSluice(context: Context): Promise<Site> {
   return site;
 }
 
-async function startBoth(context: Context): Promise<readonly [Site, Site]> {
-  return [await startSluice(context), await startKernel(context)];
+async function startBoth(context: Context, cpu?: number): Promise<readonly [Site, Site]> {
+  return [await startSluice(context, cpu), await startKernel(context)];
 }
 
 /** Samples of each in turn, after one of each that does not count. */
@@ -133,10 +137,10 @@ async function runStream(context: Context): Promise<Result[]> {
   return [comparison(label, pairs, 'gbps', RIVAL)];
 }
 
-async function connectMany({ client }: Site, to: string, secs: number): Promise<Sample<'cps'>> {
+async function connectMany(place: Place, to: string, secs: number): Promise<Sample<'cps'>> {
   const conn = await compileNative('conn');
   const args = ['client', to, `${CONN_PORT}`, `${secs}`, `${CLIENT_THREADS}`];
-  const said = JSON.parse(await run({ netns: client }, conn, ...args)) as {
+  const said = JSON.parse(await run(place, conn, ...args)) as {
     readonly connections: number;
     readonly seconds: number;
     readonly failed: number;
@@ -147,19 +151,21 @@ async function connectMany({ client }: Site, to: string, secs: number): Promise<
   return { cps: said.connections / said.seconds };
 }
 
-async function runNewFlows(context: Context): Promise<Result[]> {
-  const sites = await startBoth(context);
+/** @param cpu  the only processor that is used; left out: all */
+async function runNewFlows(context: Context, name: string, cpu?: number): Promise<Result[]> {
+  const sites = await startBoth(context, cpu);
+  const on = cpu === undefined ? {} : { cpu };
   const conn = await compileNative('conn');
   for (const { outside } of sites) {
     const args = ['server', `${CONN_PORT}`, `${SERVER_THREADS}`];
-    await start(context.scope, { netns: outside }, conn, ...args).nextLine();
+    await start(context.scope, { netns: outside, ...on }, conn, ...args).nextLine();
   }
   const secs = context.quick ? QUICK_SECS : SECS;
   let asked = 0;
   const pairs = await inTurn(context, sites, (site) =>
-    connectMany(site, `${OUTSIDE_NET}.${++asked}`, secs),
+    connectMany({ netns: site.client, ...on }, `${OUTSIDE_NET}.${++asked}`, secs),
   );
-  const label = { name: 'net/egress/new-flows', unit: 'connections/s', better: 'higher' } as const;
+  const label = { name, unit: 'connections/s', better: 'higher' } as const;
   return [comparison(label, pairs, 'cps', RIVAL)];
 }
 
@@ -174,5 +180,14 @@ async function missing(...tools: string[]): Promise<string | undefined> {
 
 export const suites: readonly Suite[] = [
   { names: ['net/egress/tcp'], missing: () => missing('iperf3'), run: runStream },
-  { names: ['net/egress/new-flows'], missing: () => missing(), run: runNewFlows },
+  {
+    names: [NEW_FLOWS],
+    missing: () => missing(),
+    run: (context) => runNewFlows(context, NEW_FLOWS),
+  },
+  {
+    names: [`${NEW_FLOWS}/one-cpu`],
+    missing: () => missing(),
+    run: (context) => runNewFlows(context, `${NEW_FLOWS}/one-cpu`, SUBJECT_CPU),
+  },
 ];
