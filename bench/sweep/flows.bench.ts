@@ -42,7 +42,7 @@ const SWEEP: Sweep = {
     2 * M,
     4 * M,
   ],
-  quick: [K, 4 * K, 32 * K, 256 * K, M],
+  quick: [K, 32 * K, M],
   rivals: {
     c: IN_C,
     js: { label: 'JavaScript', against: 'JavaScript: a Map of tuples, DataView, objects' },
