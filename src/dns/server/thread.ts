@@ -64,10 +64,8 @@ export async function startDnsThread(
 ): Promise<DnsThread> {
   const worker = spare ?? new Worker(new URL(WORKER, import.meta.url));
   worker.ref();
-  const applying = new Map<number, (records: Uint8Array) => void>();
-  const scraping = new Map<number, (scraped: Scraped) => void>();
-  const explaining = new Map<number, (explained: Explained) => void>();
-  const reading = new Map<number, (page: QueryPage) => void>();
+  /** Questions that the thread has been asked, by their numbers: who waits for the answer. */
+  const asked = new Map<number, (answer: unknown) => void>();
   const begun = deferred<ThreadReady>();
   const over = deferred<undefined>();
   over.promise.catch(() => undefined);
@@ -79,6 +77,10 @@ export async function startDnsThread(
   const fail = (error: Error): void => {
     begun.reject(error);
     over.reject(error);
+  };
+  const answered = (id: number, answer: unknown): void => {
+    asked.get(id)?.(answer);
+    asked.delete(id);
   };
   const hear: { [K in FromThread['type']]: (message: Extract<FromThread, { type: K }>) => void } = {
     ready: ({ ready }) => {
@@ -97,20 +99,16 @@ export async function startDnsThread(
       opening.reject(errorOf(message, code));
     },
     applied: ({ id, records }) => {
-      applying.get(id)?.(records);
-      applying.delete(id);
+      answered(id, records);
     },
-    scraped: ({ id, ...scraped }) => {
-      scraping.get(id)?.(scraped);
-      scraping.delete(id);
+    scraped: ({ id, metrics, notReady }) => {
+      answered(id, { metrics, notReady } satisfies Scraped);
     },
     explained: ({ id, explained }) => {
-      explaining.get(id)?.(explained);
-      explaining.delete(id);
+      answered(id, explained);
     },
     queried: ({ id, page }) => {
-      reading.get(id)?.(page);
-      reading.delete(id);
+      answered(id, page);
     },
     stopped: () => {
       over.resolve(undefined);
@@ -131,6 +129,19 @@ export async function startDnsThread(
   const say = (message: ToThread, transfer: ArrayBuffer[] = []): void => {
     worker.postMessage(message, transfer);
   };
+  /** @param ifOver  the answer of a thread that has ended */
+  const ask = <Answer>(
+    question: (id: number) => ToThread,
+    ifOver: Answer,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<Answer> => {
+    const id = nextId++;
+    const answer = new Promise<Answer>((resolve) => {
+      asked.set(id, resolve as (answer: unknown) => void);
+    });
+    say(question(id), transfer);
+    return Promise.race([answer, over.promise.then(() => ifOver)]);
+  };
   say({ type: 'start', spec });
   const ready = await begun.promise;
   return {
@@ -143,35 +154,25 @@ export async function startDnsThread(
       say({ type: 'listen', bind });
       return Promise.race([opening.promise, over.promise.then(() => bound)]);
     },
-    applyNames: (records) => {
-      const id = nextId++;
-      const answer = new Promise<Uint8Array>((resolve) => applying.set(id, resolve));
-      say({ type: 'names', id, records }, [records.buffer as ArrayBuffer]);
-      return Promise.race([answer, over.promise.then(() => records)]);
-    },
+    applyNames: (records) =>
+      ask((id) => ({ type: 'names', id, records }), records, [records.buffer as ArrayBuffer]),
     setPods: (pods) => {
       say({ type: 'pods', pods });
     },
-    scrape: () => {
-      const id = nextId++;
-      const answer = new Promise<Scraped>((resolve) => scraping.set(id, resolve));
-      say({ type: 'scrape', id });
-      const none = { metrics: [], notReady: ['the thread has ended'] };
-      return Promise.race([answer, over.promise.then(() => none)]);
-    },
-    explain: (message, client) => {
-      const id = nextId++;
-      const answer = new Promise<Explained>((resolve) => explaining.set(id, resolve));
-      say({ type: 'explain', id, message, client });
-      return Promise.race([answer, over.promise.then(() => undefined)]);
-    },
-    queries: (part, since) => {
-      const id = nextId++;
-      const answer = new Promise<QueryPage>((resolve) => reading.set(id, resolve));
-      say({ type: 'queries', id, part, since });
-      const none = { every: 0, written: since ?? 0, lost: 0, queries: [] };
-      return Promise.race([answer, over.promise.then(() => none)]);
-    },
+    scrape: () =>
+      ask<Scraped>((id) => ({ type: 'scrape', id }), {
+        metrics: [],
+        notReady: ['the thread has ended'],
+      }),
+    explain: (message, client) =>
+      ask<Explained | undefined>((id) => ({ type: 'explain', id, message, client }), undefined),
+    queries: (part, since) =>
+      ask<QueryPage>((id) => ({ type: 'queries', id, part, since }), {
+        every: 0,
+        written: since ?? 0,
+        lost: 0,
+        queries: [],
+      }),
     stop: async (graceMs, successors = []) => {
       say({ type: 'stop', graceMs, successors });
       try {
