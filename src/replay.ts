@@ -5,7 +5,6 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Action, Drop, Verdict } from '../assembly/abi.js';
-import { parseMac } from './addr.js';
 import { controlOptions } from './agent/options.js';
 import { createControl } from './compile/control.js';
 import type { Control } from './compile/control.js';
@@ -14,7 +13,6 @@ import { createCore } from './core/instance.js';
 import { SMALL_CAPACITIES } from './core/regions.js';
 import type { Log } from './log.js';
 import { formatIgnored } from './model/ignored.js';
-import { GATEWAY_MAC, podMac } from './model/pod-mac.js';
 import { readPkt } from './ops/pkt.js';
 import type { Pkt } from './ops/pkt.js';
 import { readCapture } from './port/capture.js';
@@ -65,8 +63,6 @@ async function openWorld(config: SluiceConfig, log: Log): Promise<World> {
     core,
     control,
     mtu: podMTU ?? MTU_DEFAULT,
-    ownMac: parseMac(GATEWAY_MAC),
-    podMac: (pod) => parseMac(podMac(pod)),
     // Without an uplink nobody is masqueraded on a node, either.
     exempt: masquerade.outside && uplinks.length > 0 ? masquerade.nonMasqueradeCIDRs : undefined,
   });

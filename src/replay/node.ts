@@ -2,7 +2,7 @@
  * A node's control plane over a core without a kernel: objects in, a world out; again with other
  * objects, it becomes the world of those. The model and the compiler are the agent's.
  */
-import { parseAddress, parseMac } from '../addr.js';
+import { parseAddress } from '../addr.js';
 import type { Cidr } from '../addr.js';
 import { createControl } from '../compile/control.js';
 import type { Control } from '../compile/control.js';
@@ -13,7 +13,6 @@ import { formatIgnored } from '../model/ignored.js';
 import { namedKey, objectKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
 import { HOST_ALIASES } from '../model/own-addresses.js';
-import { GATEWAY_MAC, podMac } from '../model/pod-mac.js';
 import { openNames } from './names.js';
 import { MTU_DEFAULT, createWorld } from './world.js';
 import type { World } from './world.js';
@@ -73,14 +72,7 @@ export function makeNode(core: Core, options: MadeNodeOptions): MadeNode {
       control.apply({ type: 'synced' });
       known = next;
       const count = names.flush(nowSec);
-      const world = createWorld({
-        core,
-        control,
-        mtu: MTU_DEFAULT,
-        ownMac: parseMac(GATEWAY_MAC),
-        podMac: (pod) => parseMac(podMac(pod)),
-        exempt: [],
-      });
+      const world = createWorld({ core, control, mtu: MTU_DEFAULT, exempt: [] });
       const problems = control.problems().map(({ key, reason }) => `${key}: ${reason}`);
       return { world, notes: [...ignored, ...problems], names: count };
     },

@@ -6,7 +6,7 @@
  * Nothing here needs Node: the same world is built by `sluice replay` and in a browser.
  */
 import { PKTS_BASE, PKT_SRC_OFF, SCRATCH_BASE } from '../../assembly/abi.js';
-import { ADDR_SIZE, familyOf, formatAddress, parseCidr } from '../addr.js';
+import { ADDR_SIZE, familyOf, formatAddress, parseCidr, parseMac } from '../addr.js';
 import type { Address } from '../addr.js';
 import type { Control } from '../compile/control.js';
 import type { Link } from '../compile/links.js';
@@ -14,6 +14,7 @@ import { NO_OUTSIDE } from '../compile/outside.js';
 import type { Outside } from '../compile/outside.js';
 import type { Core } from '../core/core.js';
 import { namedKey } from '../model/keys.js';
+import { GATEWAY_MAC, podMac } from '../model/pod-mac.js';
 import type { NamedLink } from '../ops/trace-words.js';
 
 export interface WorldOptions {
@@ -22,10 +23,6 @@ export interface WorldOptions {
   readonly control: Control;
   /** Of all links. */
   readonly mtu: number;
-  /** Our end of every link. */
-  readonly ownMac: Uint8Array;
-  /** MAC address of a pod's own interface. */
-  readonly podMac: (pod: { readonly namespace: string; readonly name: string }) => Uint8Array;
   /** Destinations outside that pods keep their address towards; undefined: towards all of them. */
   readonly exempt?: readonly Outside['exempt'][number][] | undefined;
 }
@@ -56,7 +53,8 @@ function outsideOf(exempt: WorldOptions['exempt']): Outside {
 
 /** Program the cluster into the core, which has been started, and make up the links. */
 export function createWorld(options: WorldOptions): World {
-  const { core, control, mtu, ownMac, podMac } = options;
+  const { core, control, mtu } = options;
+  const ownMac = parseMac(GATEWAY_MAC);
   const pods = control.localPods().map(({ pod, addresses }, i) => {
     const slash = pod.indexOf('/');
     const key = { namespace: pod.slice(0, slash), name: pod.slice(slash + 1) };
@@ -68,7 +66,7 @@ export function createWorld(options: WorldOptions): World {
       ifindex,
       mtu,
       ownMac,
-      mac: podMac(key),
+      mac: parseMac(podMac(key)),
     };
     return { named, link };
   });
