@@ -8,11 +8,9 @@ import { buildMaglevJs, pickMaglevJs } from '../core/js-twins.js';
 import { createMaglevWorld, HASH_COUNT, HASHES, tableDigest } from '../core/maglev-world.js';
 import { createHashRing } from '../core/packages.js';
 import { writeSnapshot } from '../core/snapshot.js';
-import { missingModule } from '../core/world.js';
 import type { Context, Result, Suite } from '../harness.js';
-import { pinSelf, SUBJECT_CPU } from '../pin.js';
-import { missingCompiler, startTwin } from '../twin.js';
-import { forEachPlace, IN_C, measureAt, sweepNames, timedBatch, type Sweep } from './sweep.js';
+import { startTwin } from '../twin.js';
+import { IN_C, measureAt, sweepSuite, timedBatch, type Sweep } from './sweep.js';
 
 const RING = { label: 'hashring', against: 'hashring: a ketama ring, md5, the key as text' };
 const PLACES = {
@@ -122,19 +120,17 @@ async function measurePick(context: Context, backends: number): Promise<Result[]
   );
 }
 
-async function missing(): Promise<string | undefined> {
-  return missingModule() ?? (await missingCompiler());
+function sayMissing({ name }: Sweep, context: Context): void {
+  if (createHashRing(['a'])) return;
+  context.skip(`${name}/*/lib`, 'package hashring is missing: npm ci');
 }
 
 function suiteOf(sweep: Sweep, measure: typeof measureBuild): Suite {
-  const run = (context: Context): Promise<Result[]> => {
-    pinSelf(context.scope, SUBJECT_CPU);
-    if (!createHashRing(['a'])) {
-      context.skip(`${sweep.name}/*/lib`, 'package hashring is missing: npm ci');
-    }
-    return forEachPlace(context, sweep, measure);
-  };
-  return { names: sweepNames(sweep), missing, run };
+  return sweepSuite(sweep, measure, {
+    before: (context) => {
+      sayMissing(sweep, context);
+    },
+  });
 }
 
 export const suites: readonly Suite[] = [suiteOf(BUILD, measureBuild), suiteOf(PICK, measurePick)];

@@ -24,8 +24,7 @@ import {
 } from '../core/service-world.js';
 import { missingModule, type World } from '../core/world.js';
 import type { Context, Result, Suite } from '../harness.js';
-import { pinSelf, SUBJECT_CPU } from '../pin.js';
-import { forEachPlace, measureAt, sweepNames, timedBatch, type Sweep } from './sweep.js';
+import { measureAt, sweepSuite, timedBatch, type Sweep } from './sweep.js';
 
 const SWEEP: Sweep = {
   name: 'sweep/burst',
@@ -111,11 +110,6 @@ async function measureBurst(context: Context, burst: number): Promise<Result[]> 
   );
 }
 
-function run(context: Context): Promise<Result[]> {
-  pinSelf(context.scope, SUBJECT_CPU);
-  return forEachPlace(context, SWEEP, measureBurst);
-}
-
 export const suites: readonly Suite[] = [
-  { names: sweepNames(SWEEP), missing: () => Promise.resolve(missingModule()), run },
+  sweepSuite(SWEEP, measureBurst, { missing: () => Promise.resolve(missingModule()) }),
 ];

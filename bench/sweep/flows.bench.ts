@@ -6,20 +6,9 @@
 import { FLOW4_SIZE, TALLY_SIZE } from '../../assembly/abi.js';
 import { createForwardWorld, flowSlots } from '../core/forward-world.js';
 import { FRAME_LEN } from '../core/inputs.js';
-import { missingModule } from '../core/world.js';
 import type { Context, Result, Suite } from '../harness.js';
-import { pinSelf, SUBJECT_CPU } from '../pin.js';
 import { shortNumber } from '../report/numbers.js';
-import { missingCompiler } from '../twin.js';
-import {
-  forEachPlace,
-  IN_C,
-  lacksMemory,
-  measureAt,
-  sweepNames,
-  timedBatch,
-  type Sweep,
-} from './sweep.js';
+import { IN_C, lacksMemory, measureAt, sweepSuite, timedBatch, type Sweep } from './sweep.js';
 
 const K = 1024;
 const M = K * K;
@@ -72,15 +61,4 @@ async function measureFlows(context: Context, flows: number): Promise<Result[]> 
   });
 }
 
-function run(context: Context): Promise<Result[]> {
-  pinSelf(context.scope, SUBJECT_CPU);
-  return forEachPlace(context, SWEEP, measureFlows);
-}
-
-export const suites: readonly Suite[] = [
-  {
-    names: sweepNames(SWEEP),
-    missing: async () => missingModule() ?? (await missingCompiler()),
-    run,
-  },
-];
+export const suites: readonly Suite[] = [sweepSuite(SWEEP, measureFlows)];

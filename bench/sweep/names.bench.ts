@@ -14,20 +14,11 @@ import {
   writeTemplates,
 } from '../core/dns-world.js';
 import { digestWords } from '../core/inputs.js';
-import { createWorld, missingModule } from '../core/world.js';
+import { createWorld } from '../core/world.js';
 import type { Context, Result, Suite } from '../harness.js';
-import { pinSelf, SUBJECT_CPU } from '../pin.js';
 import { shortNumber } from '../report/numbers.js';
-import { missingCompiler, startTwin } from '../twin.js';
-import {
-  forEachPlace,
-  IN_C,
-  lacksMemory,
-  measureAt,
-  sweepNames,
-  timedBatch,
-  type Sweep,
-} from './sweep.js';
+import { startTwin } from '../twin.js';
+import { IN_C, lacksMemory, measureAt, sweepSuite, timedBatch, type Sweep } from './sweep.js';
 
 const SWEEP: Sweep = {
   name: 'sweep/names',
@@ -100,15 +91,4 @@ async function measureNames(context: Context, names: number): Promise<Result[]> 
   );
 }
 
-function run(context: Context): Promise<Result[]> {
-  pinSelf(context.scope, SUBJECT_CPU);
-  return forEachPlace(context, SWEEP, measureNames);
-}
-
-export const suites: readonly Suite[] = [
-  {
-    names: sweepNames(SWEEP),
-    missing: async () => missingModule() ?? (await missingCompiler()),
-    run,
-  },
-];
+export const suites: readonly Suite[] = [sweepSuite(SWEEP, measureNames)];

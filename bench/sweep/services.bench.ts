@@ -17,11 +17,9 @@ import {
   SERVICE_PORT,
 } from '../core/service-world.js';
 import { writeSnapshot } from '../core/snapshot.js';
-import { missingModule } from '../core/world.js';
 import type { Context, Result, Suite } from '../harness.js';
-import { pinSelf, SUBJECT_CPU } from '../pin.js';
-import { missingCompiler, startTwin } from '../twin.js';
-import { forEachPlace, IN_C, measureAt, sweepNames, timedBatch, type Sweep } from './sweep.js';
+import { startTwin } from '../twin.js';
+import { IN_C, measureAt, sweepSuite, timedBatch, type Sweep } from './sweep.js';
 
 const SWEEP: Sweep = {
   name: 'sweep/services',
@@ -97,15 +95,4 @@ async function measureServices(context: Context, services: number): Promise<Resu
   );
 }
 
-function run(context: Context): Promise<Result[]> {
-  pinSelf(context.scope, SUBJECT_CPU);
-  return forEachPlace(context, SWEEP, measureServices);
-}
-
-export const suites: readonly Suite[] = [
-  {
-    names: sweepNames(SWEEP),
-    missing: async () => missingModule() ?? (await missingCompiler()),
-    run,
-  },
-];
+export const suites: readonly Suite[] = [sweepSuite(SWEEP, measureServices)];

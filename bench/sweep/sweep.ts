@@ -8,9 +8,13 @@ import {
   type Point,
   type Result,
   type Sampler,
+  type Suite,
 } from '../harness.js';
+import { missingModule } from '../core/world.js';
+import { pinSelf, SUBJECT_CPU } from '../pin.js';
 import { shortNumber } from '../report/numbers.js';
 import { openScope } from '../scope.js';
+import { missingCompiler } from '../twin.js';
 
 /** Memory that is left to everybody else. */
 const SPARE_BYTES = 1 << 30;
@@ -38,7 +42,7 @@ export interface Rival {
 export const IN_C: Rival = { label: 'C', against: 'the same in C, gcc -O3' };
 
 /** Every name that the results of a sweep can have. */
-export function sweepNames(sweep: Sweep): readonly [string, ...string[]] {
+function sweepNames(sweep: Sweep): readonly [string, ...string[]] {
   const places = new Set([...sweep.quick, ...sweep.places]);
   const names = [...places].flatMap((place) =>
     Object.keys(sweep.rivals).map((rival) => `${sweep.name}/${shortNumber(place)}/${rival}`),
@@ -46,12 +50,10 @@ export function sweepNames(sweep: Sweep): readonly [string, ...string[]] {
   return [sweep.name, ...names];
 }
 
+type Measure = (context: Context, place: number) => Promise<readonly Result[]>;
+
 /** Measure at one place after the other; what one needs is gone before the next begins. */
-export async function forEachPlace(
-  context: Context,
-  sweep: Sweep,
-  measure: (context: Context, place: number) => Promise<readonly Result[]>,
-): Promise<Result[]> {
+async function forEachPlace(context: Context, sweep: Sweep, measure: Measure): Promise<Result[]> {
   const results: Result[] = [];
   for (const place of context.quick ? sweep.quick : sweep.places) {
     context.note(`${shortNumber(place)} ${sweep.axis}`);
@@ -65,6 +67,39 @@ export async function forEachPlace(
     }
   }
   return results;
+}
+
+/** Why a sweep with a twin in C cannot run here. */
+async function missingTwin(): Promise<string | undefined> {
+  return missingModule() ?? (await missingCompiler());
+}
+
+/**
+ * A sweep as a suite, on a processor of its own.
+ *
+ * @param before   what there is to say before the first place
+ * @param missing  of a sweep that needs no twin
+ */
+export function sweepSuite(
+  sweep: Sweep,
+  measure: Measure,
+  {
+    before,
+    missing = missingTwin,
+  }: {
+    readonly before?: (context: Context) => void;
+    readonly missing?: () => Promise<string | undefined>;
+  } = {},
+): Suite {
+  return {
+    names: sweepNames(sweep),
+    missing,
+    run: (context) => {
+      pinSelf(context.scope, SUBJECT_CPU);
+      before?.(context);
+      return forEachPlace(context, sweep, measure);
+    },
+  };
 }
 
 /** What is compared at one place: nanoseconds each. */
