@@ -29,7 +29,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 }
 
 /** The page as it has to be on disk. */
-export async function renderPage({ path, script, text }: GeneratedPage): Promise<string> {
+async function renderPage({ path, script, text }: GeneratedPage): Promise<string> {
   const [title = '', ...rest] = text().split('\n');
   const note = `<!-- Made by ${script}; do not edit. -->`;
   const file = join(ROOT, path);
@@ -43,10 +43,14 @@ export async function isCurrent(page: GeneratedPage): Promise<boolean> {
   return readFileSync(join(ROOT, page.path), 'utf8') === (await renderPage(page));
 }
 
+export async function writePage(page: GeneratedPage): Promise<void> {
+  writeFileSync(join(ROOT, page.path), await renderPage(page));
+}
+
 /** Write the page, or with `--check` say whether the one on disk is current. */
 export async function runGenerator(page: GeneratedPage): Promise<void> {
   if (!process.argv.includes('--check')) {
-    writeFileSync(join(ROOT, page.path), await renderPage(page));
+    await writePage(page);
   } else if (!(await isCurrent(page))) {
     process.stderr.write(`${page.path} is stale: run npx tsx ${page.script}\n`);
     process.exitCode = 1;

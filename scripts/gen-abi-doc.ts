@@ -2,18 +2,17 @@
  * docs/abi.md from the contract itself: assembly/abi*.ts, the comments of the exported functions, and
  * the sections of the built module.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { format, resolveConfig } from 'prettier';
+import { readFileSync } from 'node:fs';
 import * as abi from '../assembly/abi.js';
 import * as abiCache from '../assembly/abi-cache.js';
 import * as abiDns from '../assembly/abi-dns.js';
-import { packageFile, packageRoot } from '../src/package-root.js';
+import { packageFile } from '../src/package-root.js';
 import { readExports, readSections } from './abi-source.js';
 import type { Section } from './abi-source.js';
+import { runGenerator } from './doc-page.js';
+import type { GeneratedPage } from './doc-page.js';
 import { wasmSignatures } from './wasm-signatures.js';
 
-export const ABI_DOC = join(packageRoot(), 'docs/abi.md');
 const VALUES: Readonly<Record<string, unknown>> = { ...abi, ...abiDns, ...abiCache };
 const FILES = ['assembly/abi.ts', 'assembly/abi-dns.ts', 'assembly/abi-cache.ts'];
 /** What AssemblyScript's types are outside. */
@@ -55,9 +54,8 @@ const COMMON: Readonly<Record<string, string>> = {
 
 const INTRODUCTION = `# The core as a binary interface
 
-Made by \`npx tsx scripts/gen-abi-doc.ts\` from \`assembly/abi*.ts\`, the comments of the exported functions
-and the sections of \`core.wasm\`; a test fails when it is not current. How to embed the core in a
-program: [examples/embed](../examples/embed). What every runtime must reproduce: [test/vectors](../test/vectors).
+From \`assembly/abi*.ts\`, the comments of the exported functions and the sections of \`core.wasm\`. How to
+embed the core in a program: [examples/embed](../examples/embed). What every runtime must reproduce: [test/vectors](../test/vectors).
 
 ## The module
 
@@ -100,6 +98,7 @@ refuses another.
 \`layout\` decides where tables lie. A host reads DIRECTORY and computes no address of a table itself.
 `;
 
+/** `<` is taken care of in the whole text. */
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const hex = (value: number): string => (value > 9 ? ` (0x${value.toString(16)})` : '');
 
@@ -173,8 +172,8 @@ function exportsText(wasm: Uint8Array): string {
 const withoutTags = (text: string): string =>
   text.replaceAll(/(`[^`]*`)|</g, (_, code: string | undefined) => code ?? '\\<');
 
-/** The whole document, formatted as the others are. */
-export async function abiDocument(): Promise<string> {
+/** The whole document. */
+function abiDocument(): string {
   const wasm = readFileSync(packageFile('build/core/core.wasm'));
   const sections = FILES.flatMap((file) => readSections(file)).map(sectionText);
   const text = [
@@ -184,9 +183,13 @@ export async function abiDocument(): Promise<string> {
     '## Memory, rows and values',
     ...sections,
   ].join('\n\n');
-  return format(withoutTags(text), { ...(await resolveConfig(ABI_DOC)), filepath: ABI_DOC });
+  return withoutTags(text);
 }
 
-if (process.argv[1] === import.meta.filename) {
-  writeFileSync(ABI_DOC, await abiDocument());
-}
+export const ABI_PAGE: GeneratedPage = {
+  path: 'docs/abi.md',
+  script: 'scripts/gen-abi-doc.ts',
+  text: abiDocument,
+};
+
+if (process.argv[1] === import.meta.filename) await runGenerator(ABI_PAGE);
