@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync } from 'node:fs';
 import { lstat, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from './errors.js';
 
 /** Have the names in a folder on disk: of files that were made, renamed or removed there. */
 export async function syncFolder(path: string): Promise<void> {
@@ -28,7 +29,7 @@ export function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

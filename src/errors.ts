@@ -47,3 +47,13 @@ export function messageOf(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return text.replace(/\s*\n\s*/g, ' ');
 }
+
+/** The code of an error, ours or the system's (`ENOENT`); undefined when it has none. */
+export function codeOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
+}
+
+/** Whether an error is the system's of that name. */
+export function isErrno(thrown: unknown, code: string): boolean {
+  return codeOf(thrown) === code;
+}

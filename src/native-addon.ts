@@ -2,6 +2,7 @@
  * Finding and loading build/native/sluice.node, and what it exports. Only `native.ts` calls it.
  */
 import { createRequire } from 'node:module';
+import { codeOf } from './errors.js';
 
 /** Words 0..19: producer, consumer, flags, descriptors, size of rx, tx, fill, completion. */
 export type RingWords = Uint32Array;
@@ -323,5 +324,5 @@ function load(): Addon {
 }
 
 function isMissing(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND';
+  return codeOf(cause) === 'MODULE_NOT_FOUND';
 }

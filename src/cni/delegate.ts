@@ -11,7 +11,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../errors.js';
+import { isErrno, messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { convertFromIpam, decodeOutput } from './decode-result.js';
 import { CNI_CODE, CniError } from './errors.js';
@@ -61,7 +61,7 @@ async function findPlugin(type: string, folders: readonly string[]): Promise<str
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ETXTBSY';
+  return isErrno(error, 'ETXTBSY');
 }
 
 interface Output {

@@ -3,7 +3,7 @@
  *
  * Spec  CNI 1.1.0, Error
  */
-import { messageOf } from '../errors.js';
+import { codeOf, messageOf } from '../errors.js';
 import { IpamError } from '../ipam/ipam.js';
 import type { IpamErrorKind } from '../ipam/ipam.js';
 import { LATEST_VERSION } from './version-list.js';
@@ -81,7 +81,7 @@ export function toCniError(thrown: unknown): CniError {
   if (thrown instanceof IpamError) {
     return new CniError(IPAM_CODES[thrown.kind], messageOf(thrown), '', options);
   }
-  const what = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+  const what = codeOf(thrown) ?? '';
   return new CniError(HOST_CODES[what] ?? CNI_CODE.INTERNAL, messageOf(thrown), what, options);
 }
 

@@ -19,7 +19,7 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { removeParts, syncFolder } from '../disk.js';
-import { DataplaneError } from '../errors.js';
+import { DataplaneError, isErrno } from '../errors.js';
 import { askCni } from './client.js';
 import { CAPABILITIES } from './runtime-config.js';
 
@@ -75,7 +75,7 @@ export function formatConflist(name: string): string {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return isErrno(error, 'ENOENT');
 }
 
 /** @returns undefined when there is nothing */

@@ -11,7 +11,6 @@ import {
   NLM_F_REPLACE,
   bytesAttribute,
   decodeAttributes,
-  isErrno,
   u32Attribute,
 } from './netlink.js';
 import {
@@ -26,6 +25,7 @@ import {
 } from './neighbour.js';
 import type { NetlinkMessage } from './netlink.js';
 import type { Rtnl } from './rtnl.js';
+import { isErrno } from '../errors.js';
 
 const AF_BRIDGE = 7;
 const NDA_MASTER = 9;

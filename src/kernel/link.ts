@@ -19,7 +19,6 @@ import {
   bytesAttribute,
   decodeAttributes,
   headedAttribute,
-  isErrno,
   nestedAttribute,
   textAttribute,
   textOf,
@@ -28,6 +27,7 @@ import {
   u8Attribute,
 } from './netlink.js';
 import type { Asks, Rtnl } from './rtnl.js';
+import { isErrno } from '../errors.js';
 
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;

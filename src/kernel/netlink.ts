@@ -86,11 +86,6 @@ export class NetlinkError extends Error {
   }
 }
 
-/** Whether `error` is a system error with this symbolic code. */
-export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
-
 // ---- Attributes -----------------------------------------------------------------------
 
 export function u8Attribute(type: number, value: number): Attribute {

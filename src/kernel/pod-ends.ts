@@ -5,12 +5,11 @@
  * message, and parameters that are right are not written again: a pod waits for this.
  */
 import { parseAddress } from '../addr.js';
-import { DataplaneError } from '../errors.js';
+import { DataplaneError, isErrno } from '../errors.js';
 import { Scope, ensureAddress, listAddresses } from './address.js';
 import { linkLocalOf } from './inet.js';
 import { AddrGenMode, Ipv4Conf, type Link, type LinkChange, listLinks, setLink } from './link.js';
 import { replaceNeighbour } from './neighbour.js';
-import { isErrno } from './netlink.js';
 import type { Netns } from './netns.js';
 import {
   ROUTE_PROTOCOL,

@@ -8,9 +8,8 @@
  *
  * The names of retired links say what they are. What a crash leaves is deleted at the next start.
  */
-import { DataplaneError, messageOf } from '../errors.js';
+import { DataplaneError, isErrno, messageOf } from '../errors.js';
 import { type Link, deleteLinkGroup, findLink, listLinks, setLink } from './link.js';
-import { isErrno } from './netlink.js';
 import type { Netns } from './netns.js';
 import { openRtnl } from './rtnl.js';
 

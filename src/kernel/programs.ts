@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { release } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { DataplaneError, messageOf } from '../errors.js';
+import { DataplaneError, codeOf, messageOf } from '../errors.js';
 import {
   closeFd,
   embeddedObjects,
@@ -107,10 +107,6 @@ export interface AttachTarget {
 /** A file name for a link: names with dots are reserved in a BPF file system. */
 function linkPin(pinDir: string, pinName: string): string {
   return join(pinDir, 'links', pinName.replaceAll('%', '%25').replaceAll('.', '%2e'));
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
 /** Put a program into a link that is already there. @returns false: no link, or one of no device */

@@ -25,12 +25,12 @@ import {
   NLM_F_REPLACE,
   bytesAttribute,
   decodeAttributes,
-  isErrno,
   nestedAttribute,
   u32Attribute,
   u32Of,
 } from './netlink.js';
 import type { Asks, Rtnl } from './rtnl.js';
+import { isErrno } from '../errors.js';
 
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;

@@ -9,9 +9,8 @@
  * Spec: Documentation/networking/ip-sysctl.rst
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
-import { DataplaneError, messageOf } from '../errors.js';
+import { DataplaneError, isErrno, messageOf } from '../errors.js';
 import { openInNetns } from '../native.js';
-import { isErrno } from './netlink.js';
 
 export interface Sysctl {
   /** Its value without the newline; undefined when this kernel has no such key. */

@@ -17,8 +17,8 @@ import {
 } from '../../assembly/abi.js';
 import { openInNetns } from '../native.js';
 import type { Netns } from './netns.js';
-import { isErrno } from './netlink.js';
 import type { Sysctl } from './sysctl.js';
+import { isErrno } from '../errors.js';
 
 const RESERVED = 'net/ipv4/ip_local_reserved_ports';
 const PORTS = 65536;

@@ -5,13 +5,12 @@
  *
  * It outlives the agent: a restart adopts it, with its programs attached and its routes in place.
  */
-import { DataplaneError } from '../errors.js';
+import { DataplaneError, isErrno } from '../errors.js';
 import { DNS_SERVERS, HOST_ALIASES } from '../model/own-addresses.js';
 import { ethtoolGet, ethtoolSet } from '../native.js';
 import { Scope, deleteAddress, ensureAddress, listAddresses } from './address.js';
 import { canonicalText, parseInterfaceAddress } from './inet.js';
 import { AddrGenMode, type Link, createVeth, findLink, setLink } from './link.js';
-import { isErrno } from './netlink.js';
 import type { Netns } from './netns.js';
 import { ROUTE_PROTOCOL, deleteRoute, listRoutes, replaceRoute } from './route.js';
 import { hasIpv6, relaxReversePath } from './sysctl.js';

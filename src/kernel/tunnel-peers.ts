@@ -13,11 +13,10 @@
  * Spec: flannel-io/flannel, pkg/backend/vxlan/vxlan_network.go
  */
 import { formatAddress } from '../addr.js';
-import { DataplaneError, messageOf } from '../errors.js';
+import { DataplaneError, isErrno, messageOf } from '../errors.js';
 import { deleteFdbEntry, listFdb, replaceFdbEntry } from './fdb.js';
 import type { FdbEntry } from './fdb.js';
 import { canonicalText, parseInterfaceAddress } from './inet.js';
-import { isErrno } from './netlink.js';
 import { deleteNeighbour, listNeighbours, replaceNeighbour } from './neighbour.js';
 import type { NeighbourSpec } from './neighbour.js';
 import type { Netns } from './netns.js';

@@ -2,12 +2,11 @@
  * Uplinks: the node's own interfaces to the rest of the world. Sluice finds them, never makes them.
  */
 import { type Address, parseAddress } from '../addr.js';
-import { DataplaneError, messageOf } from '../errors.js';
+import { DataplaneError, isErrno, messageOf } from '../errors.js';
 import { driverName } from '../native.js';
 import { type LinkAddress, Scope, listAddresses } from './address.js';
 import { canonicalText } from './inet.js';
 import { findLink, listLinks } from './link.js';
-import { isErrno } from './netlink.js';
 import type { Netns } from './netns.js';
 import { isPodLink } from './pod-link.js';
 import { ROUTE_PROTOCOL, deleteRoute, listRoutes, replaceRoute } from './route.js';

@@ -1,10 +1,9 @@
 /**
  * Finding, retiring and tuning veth pairs: what the trunk and the pod links have in common.
  */
-import { DataplaneError } from '../errors.js';
+import { DataplaneError, isErrno } from '../errors.js';
 import { ethtoolGet, ethtoolSet } from '../native.js';
 import { type Link, deleteLink, findLink } from './link.js';
-import { isErrno } from './netlink.js';
 import type { Rtnl } from './rtnl.js';
 
 /** Whether each is the far end of the other. Interface indices repeat between namespaces. */

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseAddress } from '../addr.js';
 import type { Explanation } from '../compile/explain.js';
 import type { Traced } from '../core/trace.js';
-import { DataplaneError, messageOf } from '../errors.js';
+import { DataplaneError, codeOf, messageOf } from '../errors.js';
 import { NOT_FOUND, json, plain } from '../http-server.js';
 import type { Answer, Handler } from '../http-server.js';
 import type { NodeDesk } from './ipam.js';
@@ -141,7 +141,7 @@ export async function askAgent(
     status = response.statusCode;
     for await (const part of response.setEncoding('utf8')) body += part as string;
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && NO_AGENT.has(String(cause.code))) {
+    if (NO_AGENT.has(codeOf(cause) ?? '')) {
       return undefined;
     }
     throw new DataplaneError('ERR_STATE', `${socket}: ${messageOf(cause)}`, { cause });

@@ -1,11 +1,11 @@
 /** What `sluice status` tells: the tables first, which need no agent, then the agent's own words. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { STATUS_FILE } from '../agent/status-file.js';
 import type { AgentStatus } from '../agent/status-file.js';
 import type { SluiceConfig } from '../config/config.js';
 import { readCounters, readLaneState } from './tables.js';
 import type { Counters, LaneState } from './tables.js';
+import { readIfThere } from '../disk.js';
 
 export interface Status {
   readonly nodeName: string;
@@ -27,10 +27,6 @@ export function readStatus(config: SluiceConfig): Status {
 
 /** What the last agent wrote; undefined when none has. */
 export function readAgent(stateDir: string): AgentStatus | undefined {
-  try {
-    return JSON.parse(readFileSync(join(stateDir, STATUS_FILE), 'utf8')) as AgentStatus;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = readIfThere(join(stateDir, STATUS_FILE));
+  return text === undefined ? undefined : (JSON.parse(text) as AgentStatus);
 }

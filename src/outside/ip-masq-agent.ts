@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { EXEMPT_MAX } from '../../assembly/abi.js';
 import { parseCidr } from '../addr.js';
 import type { Cidr } from '../addr.js';
-import { DataplaneError, messageOf } from '../errors.js';
+import { DataplaneError, isErrno, messageOf } from '../errors.js';
 import { parseGoDuration } from '../go-duration.js';
 import { check, findingAt, formatFinding, parsed } from '../validate.js';
 import { readYaml } from '../yaml.js';
@@ -104,7 +104,7 @@ export function watchMasqAgentFile(file: string): MasqAgentFile {
         known = parseMasqAgent(readFileSync(file, 'utf8'), file);
         problem = undefined;
       } catch (error) {
-        const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+        const isMissing = isErrno(error, 'ENOENT');
         problem = isMissing ? undefined : `${messageOf(error)}; the list before it is kept`;
         if (isMissing) known = NO_FILE;
       }

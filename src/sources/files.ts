@@ -9,7 +9,7 @@ import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataplaneError, messageOf } from '../errors.js';
+import { DataplaneError, codeOf, messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { SourceEvent } from '../model/events.js';
 import type { Counters } from './counters.js';
@@ -39,10 +39,6 @@ const MANIFEST_NAME = /^[^.#~][^~]*\.(ya?ml|json)$/i;
 /** False for `.x.yaml.swp`, `#x.yaml#`, `x.yaml~`, `.x.yaml.tmp` and what is no manifest. */
 export function isManifestName(name: string): boolean {
   return MANIFEST_NAME.test(name);
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 /** Contents of one file; nothing when it has gone or is no file. */

@@ -1,6 +1,7 @@
 /** One question put to one upstream, and what came of it. */
 import type { UpstreamSpec } from './upstream.js';
 import type { WireTransport } from './options.js';
+import { codeOf } from '../../errors.js';
 
 export type AttemptFailure =
   /** No reply in time. */
@@ -59,7 +60,7 @@ const REFUSED = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 /** The failure an error of a socket stands for. */
 export function failureOf(error: Error): AttemptFailure {
-  const code = 'code' in error ? String(error.code) : '';
+  const code = codeOf(error) ?? '';
   if (REFUSED.has(code)) return code === 'ECONNREFUSED' ? 'refused' : 'closed';
   if (code === 'EMFILE' || code === 'ENFILE' || code === 'EADDRINUSE') return 'overflow';
   if (code === 'ETIMEDOUT') return 'timeout';

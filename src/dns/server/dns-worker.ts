@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { formatAddress } from '../../addr.js';
-import { DataplaneError, messageOf } from '../../errors.js';
+import { DataplaneError, codeOf, messageOf } from '../../errors.js';
 import { createLog } from '../../log.js';
 import type { LogLevel } from '../../log.js';
 import { monotonicMs } from '../../native.js';
@@ -29,10 +29,6 @@ import type { PodsByAddress, ThreadSpec, ToThread } from './messages.js';
 import { createServerMetrics } from './metrics.js';
 import { createPending } from './pending.js';
 import { refusal } from './refusal.js';
-
-function codeOf(thrown: unknown): string | undefined {
-  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
-}
 
 type Orders = Exclude<ToThread, { type: 'start' }>;
 

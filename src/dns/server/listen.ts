@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { TlsOptions } from 'node:tls';
 import { formatAddress, parseAddress } from '../../addr.js';
-import { DataplaneError, messageOf } from '../../errors.js';
+import { DataplaneError, isErrno, messageOf } from '../../errors.js';
 import type { ProgramListener } from '../chain/program.js';
 import type { Answerer, AskHost } from './answerer.js';
 import type { Bound, DefaultBind } from './messages.js';
@@ -32,6 +32,8 @@ export interface ListenOptions {
   readonly hasStreams: boolean;
 }
 
+/** Ports that the kernel may choose before none is to be had. */
+const CHOSEN_TRIES = 8;
 const ANY_HOSTS = ['0.0.0.0', '::'];
 
 /** `tls CERT KEY [CA]` of the listener's blocks. @throws DataplaneError ERR_CONFIG */
@@ -65,8 +67,7 @@ function ifindexOf(zone: string | undefined): number {
 
 /** A family that the host does not have is no failure of who listens everywhere. */
 function isMissingFamily(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
+  return isErrno(error, 'EAFNOSUPPORT') || isErrno(error, 'EADDRNOTAVAIL');
 }
 
 /** Who is at the same address. */
@@ -87,6 +88,24 @@ function successorOf(
  * @throws DataplaneError ERR_CONFIG, or the system's error; what was opened before is closed
  */
 export async function listenAll(
+  listeners: readonly ProgramListener[],
+  core: Answerer,
+  ask: AskHost,
+  options: ListenOptions,
+): Promise<Listening> {
+  const { ports } = options.bind;
+  const isChosen = listeners.some(({ port }) => (ports[port] ?? port) === 0);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await listenOnce(listeners, core, ask, options);
+    } catch (error) {
+      // What the kernel has chosen for UDP may be somebody else's over TCP.
+      if (!isChosen || tries === CHOSEN_TRIES || !isErrno(error, 'EADDRINUSE')) throw error;
+    }
+  }
+}
+
+async function listenOnce(
   listeners: readonly ProgramListener[],
   core: Answerer,
   ask: AskHost,

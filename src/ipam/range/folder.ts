@@ -28,6 +28,7 @@ import { canonicalAddress, formatAddress } from '../../addr.js';
 import { tryLock, unlock } from '../../native.js';
 import { IpamError } from '../ipam.js';
 import { addressOf, numberOf } from '../number.js';
+import { isErrno } from '../../errors.js';
 
 const LOCK = 'lock';
 const LATEST = 'last_reserved_ip.';
@@ -147,7 +148,7 @@ async function unlinkIfThere(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')) throw cause;
+    if (!isErrno(cause, 'ENOENT')) throw cause;
   }
 }
 

@@ -4,7 +4,7 @@
  * Operations wait in a queue. A run of the same kind is done together: under one lock, with one
  * sync of the folder, and the syncs of its files beside each other.
  */
-import { messageOf } from '../../errors.js';
+import { isErrno, messageOf } from '../../errors.js';
 import { IpamError } from '../ipam.js';
 import type { AddressRequest, Owner } from '../ipam.js';
 import type { Book, Holding } from './book.js';
@@ -56,8 +56,7 @@ export interface Network {
   close(): Promise<void>;
 }
 
-const isExisting = (cause: unknown): boolean =>
-  cause instanceof Error && 'code' in cause && cause.code === 'EEXIST';
+const isExisting = (cause: unknown): boolean => isErrno(cause, 'EEXIST');
 
 /** The same in a file and in the book. */
 const sameness = ({ name, containerId, ifname }: Entry): string =>

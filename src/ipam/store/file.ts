@@ -13,7 +13,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../../disk.js';
-import { messageOf } from '../../errors.js';
+import { codeOf, messageOf } from '../../errors.js';
 import { FOLDERS, StoreError, isName, splitKey } from './store.js';
 import type { Entry, Folder, Store, StoreKey, StoreValue } from './store.js';
 
@@ -25,9 +25,6 @@ const KEPT_MS = 10_000;
 const SLOW_MS = KEPT_MS / 2;
 /** A revision may vanish between the look and the read only when it is superseded: look again. */
 const READS_MAX = 100;
-
-const codeOf = (thrown: unknown): string =>
-  thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
 
 function unavailable(what: string, cause: unknown): StoreError {
   return new StoreError('unavailable', `${what}: ${messageOf(cause)}`, { cause });

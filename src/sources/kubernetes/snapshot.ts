@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { messageOf } from '../../errors.js';
+import { isErrno, messageOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import { KINDS } from '../../model/events.js';
 import type { Kind } from '../../model/events.js';
@@ -87,7 +87,7 @@ export async function readSnapshot(
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const isAbsent = isErrno(error, 'ENOENT');
     if (!isAbsent) log.warn({ file }, `cannot read ${file}: ${messageOf(error)}`);
     return undefined;
   }
