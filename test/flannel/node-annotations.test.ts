@@ -7,7 +7,7 @@ import { ownAnnotations } from '../../src/flannel/annotations.js';
 import { projectNode } from '../../src/model/nodes.js';
 import { createNodeAnnotator } from '../../src/sources/kubernetes/node-annotations.js';
 import { readKubeconfig } from '../../src/sources/kubernetes/kubeconfig.js';
-import { makeIdentity } from '../sources/kubernetes/certificates.js';
+import { makeIdentity } from '../support/certificates.js';
 import { temporary } from '../sources/kubernetes/watched.js';
 import { needs } from '../support/skip.js';
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import dnsPacket from 'dns-packet';
 import type { DecodedPacket } from 'dns-packet';
-import { makeIdentity } from '../sources/kubernetes/certificates.js';
+import { makeIdentity } from '../support/certificates.js';
 import { needs, whyNot } from '../support/skip.js';
 import { ask, askUntil, framed, query, sendTcp, sendUdp } from './client.js';
 import { createOwner, openFolder, serve } from './served.js';

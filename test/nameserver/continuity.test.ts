@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApiServer } from '../sources/kubernetes/api-server.js';
 import type { ApiServer } from '../sources/kubernetes/api-server.js';
-import { makeIdentity } from '../sources/kubernetes/certificates.js';
+import { makeIdentity } from '../support/certificates.js';
 import { needs } from '../support/skip.js';
 import { ask, askUntil } from './client.js';
 import { serve } from './served.js';

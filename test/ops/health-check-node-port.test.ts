@@ -5,7 +5,8 @@ import type { ObjectKey } from '../../src/model/keys.js';
 import { namedKey } from '../../src/model/keys.js';
 import { createHealthCheckPorts } from '../../src/ops/health-check-node-port.js';
 import { draining, drop, HERE, notReady, put, ready, service, slice } from '../model/objects.js';
-import { ask, freePort, occupy } from './request.js';
+import { freePort, occupy } from '../support/ports.js';
+import { ask } from './request.js';
 
 const WEB = namedKey('default', 'web');
 const API = namedKey('default', 'api');

@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { createRandom, seedOfRun } from '../../fuzz/frames.js';
+import { freePort } from '../../support/ports.js';
 import { needs } from '../../support/skip.js';
 import { query } from '../core/zone.js';
 import { randomCluster } from './cluster.js';
@@ -24,16 +24,6 @@ const SEED = seedOfRun();
 const QUESTIONS = 1500;
 const START_TRIES = 100;
 const START_PAUSE_MS = 100;
-
-/** A port that was free for TCP a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
-}
 
 async function startKnot(t: ExecutionContext, model: Model): Promise<Party> {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-knot-'));

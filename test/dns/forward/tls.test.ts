@@ -1,11 +1,12 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createForward } from '../../../src/dns/forward/forward.js';
 import { DEFAULT_FORWARD_OPTIONS } from '../../../src/dns/forward/options.js';
+import { makeIdentity } from '../../support/certificates.js';
+import type { Identity } from '../../support/certificates.js';
 import { needs } from '../../support/skip.js';
 import { startDouble } from './double.js';
 import { addresses, ask, forwardTo, query } from './rig.js';
@@ -13,34 +14,10 @@ import { addresses, ask, forwardTo, query } from './rig.js';
 const tlsTest = needs({ tools: ['openssl'] });
 
 /** A certificate that vouches for itself, with its key, PEM. */
-function selfSigned(t: ExecutionContext, names: string) {
+function selfSigned(t: ExecutionContext, whose: string): Identity {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-tls-'));
   t.teardown(() => rmSync(dir, { recursive: true }));
-  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=dns',
-      '-addext',
-      `subjectAltName=${names}`,
-      '-keyout',
-      key,
-      '-out',
-      cert,
-    ],
-    { stdio: 'pipe' },
-  );
-  return { key: readFileSync(key), cert: readFileSync(cert) };
+  return makeIdentity(dir, 'dns', whose);
 }
 
 tlsTest(

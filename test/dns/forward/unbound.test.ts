@@ -1,29 +1,20 @@
 /** The forwarder before a real server: unbound, over UDP, TCP and TLS. dns-packet reads what comes. */
 import type { ExecutionContext } from 'ava';
 import dnsPacket from 'dns-packet';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makeIdentity } from '../../support/certificates.js';
+import { freePort } from '../../support/ports.js';
 import { needs } from '../../support/skip.js';
 import { OPT, addresses, ask, decoded, forwardTo, query } from './rig.js';
 
 const unboundTest = needs({ tools: ['unbound', 'openssl'] });
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-
-/** A port that was free for TCP a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
-}
 
 async function isUp(port: number): Promise<boolean> {
   const socket = createSocket('udp4');
@@ -40,30 +31,7 @@ async function isUp(port: number): Promise<boolean> {
 async function startUnbound(t: ExecutionContext) {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-unbound-'));
   const [port, tlsPort] = [await freePort(), await freePort()];
-  const [key, pem] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=dns',
-      '-addext',
-      'subjectAltName=DNS:dns.example.net',
-      '-keyout',
-      key,
-      '-out',
-      pem,
-    ],
-    { stdio: 'pipe' },
-  );
+  const { cert } = makeIdentity(dir, 'dns', 'DNS:dns.example.net');
   const many = Array.from(
     { length: 100 },
     (_, i) => `  local-data: "many.example.test. 60 IN A 192.0.2.${i}"`,
@@ -82,8 +50,8 @@ async function startUnbound(t: ExecutionContext) {
   interface: 127.0.0.1@${port}
   interface: 127.0.0.1@${tlsPort}
   tls-port: ${tlsPort}
-  tls-service-key: "${key}"
-  tls-service-pem: "${pem}"
+  tls-service-key: "dns.key"
+  tls-service-pem: "dns.crt"
   access-control: 127.0.0.0/8 allow
   local-zone: "example.test." static
   local-data: "example.test. 60 IN SOA ns.example.test. root.example.test. 1 2 3 4 5"
@@ -112,7 +80,7 @@ remote-control:
   const tls = {
     spec: { transport: 'tls', address: '127.0.0.1', port: tlsPort, servername: 'dns.example.net' },
   } as const;
-  return { dns, tls, ca: readFileSync(pem) };
+  return { dns, tls, ca: cert };
 }
 
 unboundTest('unbound: answers, absence and truncation over UDP, TCP and TLS', async (t) => {

@@ -15,7 +15,7 @@ import { parseCidr } from '../../../src/addr.js';
 import { createClient } from '../../../src/sources/kubernetes/client.js';
 import { jsonRequest } from '../../../src/sources/kubernetes/json-request.js';
 import { startApiServer } from '../../sources/kubernetes/api-server.js';
-import { makeIdentity } from '../../sources/kubernetes/certificates.js';
+import { makeIdentity } from '../../support/certificates.js';
 import { createCustomResources } from '../../sources/kubernetes/custom-resources.js';
 import { needs } from '../../support/skip.js';
 import { storeClaims } from './contract.js';

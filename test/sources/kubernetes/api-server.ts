@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Kind } from '../../../src/model/events.js';
-import type { Identity } from './certificates.js';
+import type { Identity } from '../../support/certificates.js';
 import type { CustomResources } from './custom-resources.js';
 
 type Json = Record<string, unknown>;

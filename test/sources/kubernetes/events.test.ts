@@ -4,7 +4,7 @@ import { createLog } from '../../../src/log.js';
 import { createEventPoster } from '../../../src/sources/kubernetes/events.js';
 import type { ClusterEvent, EventTimes } from '../../../src/sources/kubernetes/events.js';
 import { startApiServer } from './api-server.js';
-import { makeIdentity } from './certificates.js';
+import { makeIdentity } from '../../support/certificates.js';
 import { temporary } from './watched.js';
 
 const NOW = Date.UTC(2026, 0, 1);

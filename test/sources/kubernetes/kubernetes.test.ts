@@ -8,7 +8,7 @@ import { HTTP, namespace, node, pod, ready, slice, webService } from '../../mode
 import { needs } from '../../support/skip.js';
 import { startApiServer } from './api-server.js';
 import type { ApiServer } from './api-server.js';
-import { makeIdentity } from './certificates.js';
+import { makeIdentity } from '../../support/certificates.js';
 import { QUICK, temporary, until, watchDouble } from './watched.js';
 import type { Watched } from './watched.js';
 

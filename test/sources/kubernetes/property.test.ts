@@ -13,8 +13,8 @@ import { HERE, node, pod, put, ready, slice, webService } from '../../model/obje
 import { needs } from '../../support/skip.js';
 import { startApiServer } from './api-server.js';
 import type { ApiServer } from './api-server.js';
-import { makeIdentity } from './certificates.js';
-import type { Identity } from './certificates.js';
+import { makeIdentity } from '../../support/certificates.js';
+import type { Identity } from '../../support/certificates.js';
 import { temporary, until, watchDouble } from './watched.js';
 
 const NUM_RUNS = 100;
