@@ -4,21 +4,9 @@ import { addressReply, replyTo, startDouble, withRcode } from '../dns/forward/do
 import type { Double } from '../dns/forward/double.js';
 import { ask, askUntil } from './client.js';
 import { metricOf } from './metric.js';
+import { OBJECTS, WEB } from './objects.js';
 import { serve } from './served.js';
 
-const OBJECTS = `apiVersion: v1
-kind: Namespace
-metadata: { name: default }
----
-apiVersion: v1
-kind: Service
-metadata: { name: web, namespace: default }
-spec:
-  clusterIP: 10.96.0.1
-  clusterIPs: [10.96.0.1]
-  ports: [{ name: http, port: 80, protocol: TCP }]
-`;
-const WEB = 'web.default.svc.cluster.local';
 const at = ({ port }: Double): string => `127.0.0.1:${port}`;
 const namesOf = (answers: readonly { name: string }[] = []): string[] =>
   answers.map(({ name }) => name);

@@ -9,12 +9,10 @@ import { addressReply, replyTo, startDouble } from '../dns/forward/double.js';
 import type { Behave, Double } from '../dns/forward/double.js';
 import { ask, askUntil, framed, query, sendTcp, sendUdp } from './client.js';
 import { metricOf } from './metric.js';
+import { OBJECTS, WEB } from './objects.js';
 import { serve } from './served.js';
 
-const OBJECTS = `apiVersion: v1
-kind: Namespace
-metadata: { name: default }
----
+const ALIASES = `${OBJECTS}---
 apiVersion: v1
 kind: Service
 metadata: { name: outside, namespace: default }
@@ -23,15 +21,7 @@ spec: { type: ExternalName, externalName: www.example.org }
 apiVersion: v1
 kind: Service
 metadata: { name: alias, namespace: default }
-spec: { type: ExternalName, externalName: web.default.svc.cluster.local }
----
-apiVersion: v1
-kind: Service
-metadata: { name: web, namespace: default }
-spec:
-  clusterIP: 10.96.0.1
-  clusterIPs: [10.96.0.1]
-  ports: [{ name: http, port: 80, protocol: TCP }]
+spec: { type: ExternalName, externalName: ${WEB} }
 `;
 const OUTSIDE = 'outside.default.svc.cluster.local';
 const METRICS = 'prometheus 127.0.0.1:0';
@@ -60,7 +50,7 @@ test.serial(
     const upstream = await startDouble(t, answering('192.0.2.7'));
     const server = await serve(t, {
       corefile: `.:53 {\nkubernetes cluster.local\nforward . ${at(upstream)}\n}\n`,
-      objects: OBJECTS,
+      objects: ALIASES,
     });
     await askUntil(server, OUTSIDE, ({ rcode }) => rcode === 'NOERROR');
     const told = await ask(server, OUTSIDE);

@@ -4,21 +4,9 @@ import dnsPacket from 'dns-packet';
 import { startDouble } from '../dns/forward/double.js';
 import { ask, askUntil, framed, query, sendTcp, sendUdp } from './client.js';
 import { metricOf } from './metric.js';
+import { OBJECTS, WEB } from './objects.js';
 import { serve, start } from './served.js';
 
-const OBJECTS = `apiVersion: v1
-kind: Namespace
-metadata: { name: default }
----
-apiVersion: v1
-kind: Service
-metadata: { name: web, namespace: default }
-spec:
-  clusterIP: 10.96.0.1
-  clusterIPs: [10.96.0.1]
-  ports: [{ name: http, port: 80, protocol: TCP }]
-`;
-const WEB = 'web.default.svc.cluster.local';
 const hosts = (address: string): string =>
   `hosts {\n ${address} www.example.org\n fallthrough\n }\n`;
 const block = (address: string, more = ''): string =>
