@@ -18,26 +18,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { buildPlayground } from '../../scripts/build-playground.js';
+import { CHROMIUM, launchChromium } from '../../scripts/chromium.js';
 import { serveFolder } from '../../scripts/playground.js';
-import type { Served } from '../../scripts/playground.js';
+import type { Served } from '../../scripts/static-server.js';
 import { loadConfig } from '../../src/config/config.js';
 import { createLog } from '../../src/log.js';
 import { packageFile, packageRoot } from '../../src/package-root.js';
 import { replay } from '../../src/replay.js';
 import { needs } from '../support/skip.js';
 
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
 const SCREENSHOT = 'docs/images/playground.png';
 const CAPTURES = ['service', 'masquerade', 'dns', 'malformed'];
 const EXAMPLE = readFileSync(packageFile('playground/cluster.yaml'), 'utf8');
@@ -63,7 +54,7 @@ test.before(async () => {
   if (!existsSync(CHROMIUM)) return;
   await buildPlayground(join(folder, 'site'));
   served = await serveFolder(join(folder, 'site'));
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  browser = await launchChromium();
 });
 
 test.after.always(async () => {

@@ -1,11 +1,6 @@
 #!/usr/bin/env bash
-# prepare.sh OUTDIR: Deno itself, at the version of package-lock.json.
+# prepare.sh OUTDIR: Deno itself.
 set -euo pipefail
-out=$(realpath -m "$1")
-cd "$(dirname "${BASH_SOURCE[0]}")"
+here=$(dirname "${BASH_SOURCE[0]}")
 
-cmp -s package-lock.json "$out/prepared" && exit
-mkdir -p "$out"
-cp package.json package-lock.json "$out/"
-npm ci --prefix "$out" --ignore-scripts --no-audit --no-fund >&2
-cp package-lock.json "$out/prepared"
+exec bash "$here/../js/prepare-npm.sh" "$here" "$1"
