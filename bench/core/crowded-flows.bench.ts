@@ -15,7 +15,7 @@ import {
   TALLY_KERNEL_SEEN_NS_OFF,
   TALLY_KERNEL_TCP_OFF,
 } from '../../assembly/abi.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { alone, type Context, type Result, type Suite } from '../harness.js';
 import { pinSelf, SUBJECT_CPU } from '../pin.js';
 import { FRAME_LEN, fold, sumWords, writeUdpFrame } from './inputs.js';

@@ -5,7 +5,7 @@
 import packet from 'dns-packet';
 import { CUT_CACHE_OFF, CUT_LABELS_OFF } from '../../assembly/abi-dns.js';
 import { SCRATCH_BASE } from '../../assembly/abi.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { createNamesWriter } from '../../src/core/names-writer.js';
 import { createWireCache } from '../../src/core/wire-cache.js';
 import { comparePairs, comparison, measureBatch } from '../harness.js';

@@ -23,7 +23,7 @@ import {
   RRSET_TYPE_OFF,
   SPACE_FIRST,
 } from '../../assembly/abi-dns.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { createNamesWriter } from '../../src/core/names-writer.js';
 
 const NAMESPACES = 50;

@@ -8,7 +8,7 @@ import { comparePairs, comparison, type Context, type Result, type Suite } from 
 import { pinSelf, SUBJECT_CPU } from '../pin.js';
 import { missingCompiler, startTwin } from '../twin.js';
 import { clientTuple, digestWords, FRAME_LEN, shuffled, writeUdpFrame } from './inputs.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { createWorld, missingModule } from './world.js';
 
 const FLOWS = 1_000_000;

@@ -3,7 +3,7 @@
  * rewrites a frame differently fails the suite before anything is timed.
  */
 import { RegionId } from '../../assembly/abi.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import type { Scope } from '../scope.js';
 import { startTwin, type Twin } from '../twin.js';
 import { clientTuple, digestWords, FRAME_LEN, shuffled, writeUdpFrame } from './inputs.js';

@@ -12,7 +12,7 @@ import { createDeltaWriter, type DeltaWriter } from '../../src/core/delta-writer
 import { digestWords, xorshift32 } from './inputs.js';
 import { buildMaglevJs } from './js-twins.js';
 import { applyWriter, createWorld, type BenchExports } from './world.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 
 /** Hashes in SCRATCH; random words. */
 export const HASHES = SCRATCH_BASE;

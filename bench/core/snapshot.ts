@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import type { Scope } from '../scope.js';
 
 /** @returns the file; it goes with the scope */

@@ -4,7 +4,7 @@
  * the control plane compiles; the C twin has the same bytes.
  */
 import { FRONTEND_SIZE, RegionId, SERVICE_SIZE } from '../../assembly/abi.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { FRAME_LEN, writeUdpFrame, xorshift32 } from '../core/inputs.js';
 import { chooseJs, servicesJs } from '../core/js-services.js';
 import {

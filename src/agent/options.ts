@@ -8,7 +8,7 @@ import { PLAIN_OVERLAY } from '../compile/overlay.js';
 import type { OverlayMode } from '../compile/overlay.js';
 import type { PodDetection } from '../compile/policy.js';
 import type { SluiceConfig } from '../config/config.js';
-import type { Timeouts } from '../core/instance.js';
+import type { Timeouts } from '../core/core.js';
 import { HOST_ALIASES } from '../model/own-addresses.js';
 
 const MS_PER_SEC = 1000;

@@ -8,9 +8,6 @@ import { openCore } from './core.js';
 import type { Core, CoreExports } from './core.js';
 import type { Capacities } from './regions.js';
 
-export { STALE_MS } from './core.js';
-export type { Core, CoreExports, StartOptions, Timeouts } from './core.js';
-
 let compiled: WebAssembly.Module | undefined;
 
 /** The release module, compiled once a process. */

@@ -25,7 +25,7 @@ import { createRingSpace } from '../port/port.js';
 import type { Port } from '../port/port.js';
 import { openXdpPort } from '../port/xdp.js';
 import { createCore } from './instance.js';
-import type { Core } from './instance.js';
+import type { Core } from './core.js';
 import { runLane } from './lane.js';
 import type { FromLane, LaneSpec, PortSpec, ToLane } from './lane-messages.js';
 import { nameLoads } from './names-writer.js';

@@ -5,7 +5,7 @@ import { compileAll } from '../../src/compile/compile.js';
 import { createControl } from '../../src/compile/control.js';
 import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import { createCore } from '../../src/core/instance.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { createCluster } from '../../src/model/cluster.js';
 import { HERE } from '../model/objects.js';
 import { checkProperty } from './property.js';

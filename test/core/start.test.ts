@@ -1,6 +1,7 @@
 import test from 'ava';
 import * as abi from '../../assembly/abi.js';
-import { STALE_MS, createCore } from '../../src/core/instance.js';
+import { createCore } from '../../src/core/instance.js';
+import { STALE_MS } from '../../src/core/core.js';
 import { SMALL_CAPACITIES, layoutHash } from '../../src/core/regions.js';
 import { A4, B4, IF, openEngine, openPorts, stamped } from '../support/engine.js';
 import { packet } from '../support/frames.js';

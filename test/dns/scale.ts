@@ -5,7 +5,7 @@ import { ZONE_DEFAULTS } from '../../src/compile/dns/options.js';
 import { createZone } from '../../src/compile/dns/zone.js';
 import type { Zone } from '../../src/compile/dns/zone.js';
 import { createCore } from '../../src/core/instance.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import { createCluster } from '../../src/model/cluster.js';
 import type { Cluster } from '../../src/model/cluster.js';

@@ -22,7 +22,7 @@ import {
   RowState,
   XDP_DESC_SIZE,
 } from '../../assembly/abi.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { portRecord } from '../../src/port/port.js';
 
 const RINGS = [

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { DYNAMIC_BASE, FLOW4_SIZE, PAGE_SIZE, REGION_COUNT, RegionId } from '../../assembly/abi.js';
 import { CACHE_ROW_SIZE } from '../../assembly/abi-cache.js';
 import { NAME_ROW_SIZE } from '../../assembly/abi-dns.js';
-import { type CoreExports, coreModule } from '../../src/core/instance.js';
+import { coreModule } from '../../src/core/instance.js';
+import type { CoreExports } from '../../src/core/core.js';
 import {
   type Capacities,
   SMALL_CAPACITIES,

@@ -10,7 +10,7 @@ import {
 } from '../../assembly/abi.js';
 import { parseAddress, parseMac } from '../../src/addr.js';
 import type { PodLink } from '../../src/compile/links.js';
-import type { Core } from '../../src/core/instance.js';
+import type { Core } from '../../src/core/core.js';
 import { attachmentKey } from '../../src/model/attachments.js';
 import type { AttachmentRecord } from '../../src/model/attachments.js';
 import { A4, A6, B4, B6, IF, LINKS, MAC, openEngine } from '../support/engine.js';

@@ -8,7 +8,7 @@ import { createControl } from '../../src/compile/control.js';
 import type { Control, ControlOptions } from '../../src/compile/control.js';
 import type { Link } from '../../src/compile/links.js';
 import { createCore } from '../../src/core/instance.js';
-import type { Core, StartOptions } from '../../src/core/instance.js';
+import type { Core, StartOptions } from '../../src/core/core.js';
 import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import type { Capacities } from '../../src/core/regions.js';
 import type { SourceEvent } from '../../src/model/events.js';

@@ -13,7 +13,7 @@ import {
 } from '../../../assembly/abi-dns.js';
 import { RegionId } from '../../../assembly/abi.js';
 import { createCore } from '../../core/instance.js';
-import type { Core } from '../../core/instance.js';
+import type { Core } from '../../core/core.js';
 import { SAMPLE_EVERY } from '../../core/query-log.js';
 import type { Capacities } from '../../core/regions.js';
 import { WIRE_CACHE_ROOM, createWireCache } from '../../core/wire-cache.js';

@@ -5,7 +5,7 @@
 import * as abi from '../../../assembly/abi-dns.js';
 import { DeltaError, SCRATCH_BASE } from '../../../assembly/abi.js';
 import { createCore } from '../../../src/core/instance.js';
-import type { Core } from '../../../src/core/instance.js';
+import type { Core } from '../../../src/core/core.js';
 import { createNamesWriter, refusedNames } from '../../../src/core/names-writer.js';
 import type { NamesWriter } from '../../../src/core/names-writer.js';
 import { SMALL_CAPACITIES } from '../../../src/core/regions.js';
