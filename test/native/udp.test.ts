@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { parseAddress } from '../../src/addr.js';
 import * as native from '../../src/native.js';
+import * as sockets from '../../src/native-sockets.js';
 
 const SLOT = 2048;
 const SLOTS = 64;
@@ -13,10 +14,10 @@ const DESCRIPTORS = SLOT * SLOTS;
 function echo(host: string, slots = SLOTS) {
   const view = new Uint8Array(new WebAssembly.Memory({ initial: 4, maximum: 4 }).buffer);
   const words = new DataView(view.buffer);
-  const { fd, port } = native.udpOpen({ address: parseAddress(host), port: 0 });
+  const { fd, port } = sockets.udpOpen({ address: parseAddress(host), port: 0 });
   const late: Uint8Array[] = [];
   const batches: number[] = [];
-  const server = native.udpServe({
+  const server = sockets.udpServe({
     fd,
     view,
     slotsOff: 0,
@@ -33,7 +34,7 @@ function echo(host: string, slots = SLOTS) {
         const length = words.getUint32(at + 4, true);
         const bytes = view.subarray(message, message + length);
         if (Buffer.from(bytes).toString().startsWith('late')) {
-          late.push(native.udpPeer(server, i));
+          late.push(sockets.udpPeer(server, i));
           continue;
         }
         bytes.set(Buffer.from(Buffer.from(bytes).toString().toUpperCase()));
@@ -42,7 +43,7 @@ function echo(host: string, slots = SLOTS) {
     },
   });
   const stop = (): void => {
-    native.udpStop(server);
+    sockets.udpStop(server);
     native.closeFd(fd);
   };
   return { port, fd, late, batches, words, stop };
@@ -74,7 +75,7 @@ for (const [host, type, to] of [
     const [peer = new Uint8Array()] = server.late;
     t.is(peer.length, 40);
     t.deepEqual([...peer.subarray(0, 16)], [...parseAddress(to.replace('.53', '.1')).bytes]);
-    t.true(native.udpSend(server.fd, Buffer.from('at last'), peer));
+    t.true(sockets.udpSend(server.fd, Buffer.from('at last'), peer));
     const [second, source] = (await once(client, 'message')) as [Buffer, dgram.RemoteInfo];
     t.is(second.toString(), 'at last');
     t.is(source.address, to);
@@ -128,16 +129,16 @@ test('udp: what is longer than a slot has no length, and is not answered', async
 
 test('udp: two sockets share a port, a third one that does not ask for it gets none', (t) => {
   const address = parseAddress('127.0.0.1');
-  const first = native.udpOpen({ address, port: 0, isShared: true });
-  const second = native.udpOpen({ address, port: first.port, isShared: true });
-  t.throws(() => native.udpOpen({ address, port: first.port }), { code: 'EADDRINUSE' });
+  const first = sockets.udpOpen({ address, port: 0, isShared: true });
+  const second = sockets.udpOpen({ address, port: first.port, isShared: true });
+  t.throws(() => sockets.udpOpen({ address, port: first.port }), { code: 'EADDRINUSE' });
   for (const { fd } of [first, second]) native.closeFd(fd);
 });
 
 test('udp: an address that is not there yet can be bound if that is asked for', (t) => {
   const address = parseAddress('192.0.2.53');
-  t.throws(() => native.udpOpen({ address, port: 0 }), { code: 'EADDRNOTAVAIL' });
-  native.closeFd(native.udpOpen({ address, port: 0, isFree: true }).fd);
+  t.throws(() => sockets.udpOpen({ address, port: 0 }), { code: 'EADDRNOTAVAIL' });
+  native.closeFd(sockets.udpOpen({ address, port: 0, isFree: true }).fd);
 });
 
 test('udp: a thread that is ended while it serves, idle or busy, leaves nothing behind', async (t) => {
@@ -171,12 +172,12 @@ test('udp: a thread that is ended while it serves, idle or busy, leaves nothing 
 
 test('udp: arguments out of range are refused before anything is touched', (t) => {
   const view = new Uint8Array(new WebAssembly.Memory({ initial: 1, maximum: 1 }).buffer);
-  const { fd } = native.udpOpen({ address: parseAddress('127.0.0.1'), port: 0 });
+  const { fd } = sockets.udpOpen({ address: parseAddress('127.0.0.1'), port: 0 });
   const spec = { fd, view, slotsOff: 0, slotSize: 2048, slots: 16, descriptorsOff: 32768 } as const;
   const serve = { listener: 0, flags: 0, serve: () => undefined };
   for (const wrong of [{ slots: 65 }, { slots: 40 }, { descriptorsOff: 65530 }, { slotSize: 1 }]) {
-    t.throws(() => native.udpServe({ ...spec, ...serve, ...wrong }), { instanceOf: RangeError });
+    t.throws(() => sockets.udpServe({ ...spec, ...serve, ...wrong }), { instanceOf: RangeError });
   }
-  t.throws(() => native.udpSend(fd, view, new Uint8Array(39)), { instanceOf: RangeError });
+  t.throws(() => sockets.udpSend(fd, view, new Uint8Array(39)), { instanceOf: RangeError });
   native.closeFd(fd);
 });

@@ -11,6 +11,7 @@ import { parseAddress } from '../../addr.js';
 import type { Address } from '../../addr.js';
 import { noteClient } from '../../core/query-log.js';
 import * as native from '../../native.js';
+import * as sockets from '../../native-sockets.js';
 import type { Client } from '../plugin.js';
 import type { StreamTimeouts } from '../plugins/timeouts.js';
 import { STREAM_SIZE } from './answerer.js';
@@ -196,7 +197,7 @@ export async function listenStream(
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     // An address may come later than its server, as by UDP.
-    const { fd } = native.streamOpen({ ...spec, isFree: true });
+    const { fd } = sockets.streamOpen({ ...spec, isFree: true });
     server.listen({ fd }, () => {
       server.off('error', reject);
       resolve();

@@ -7,6 +7,7 @@ import { ADDR_SIZE } from '../../addr.js';
 import type { Address, Family } from '../../addr.js';
 import { logWritten, noteBatch } from '../../core/query-log.js';
 import * as native from '../../native.js';
+import * as sockets from '../../native-sockets.js';
 import type { Client } from '../plugin.js';
 import type { Answerer, AskHost } from './answerer.js';
 
@@ -43,7 +44,7 @@ const PEER_LOCAL_OFF = 16;
 const PEER_PORT_OFF = 32;
 const PEER_FAMILY_OFF = 34;
 
-/** Who sent a datagram, from what `native.udpPeer` says. */
+/** Who sent a datagram, from what `sockets.udpPeer` says. */
 function clientOf(peer: Uint8Array, own: { address: Address; port: number }): Client {
   const view = new DataView(peer.buffer, peer.byteOffset, peer.byteLength);
   const family = view.getUint16(PEER_FAMILY_OFF, true) as Family;
@@ -65,7 +66,7 @@ function clientOf(peer: Uint8Array, own: { address: Address; port: number }): Cl
 export function listenUdp(spec: UdpListenerSpec, core: Answerer, askHost: AskHost): UdpListener {
   const { exports, view, words, space } = core;
   const { address, listener } = spec;
-  const { fd, port } = native.udpOpen({ ...spec, isFree: true, bufferBytes: RECEIVE_BUFFER });
+  const { fd, port } = sockets.udpOpen({ ...spec, isFree: true, bufferBytes: RECEIVE_BUFFER });
   const results = new Int32Array(view.buffer, space.descriptorsAt, (space.slots * BATCH_SIZE) / 4);
   const own = { address, port };
   let isOpen = true;
@@ -74,7 +75,7 @@ export function listenUdp(spec: UdpListenerSpec, core: Answerer, askHost: AskHos
   const send = (message: Uint8Array, peer: Uint8Array): void => {
     if (sender === undefined || message.length === 0) return;
     try {
-      native.udpSend(sender, message, peer);
+      sockets.udpSend(sender, message, peer);
     } catch {
       // A successor that has ended as well: the client will ask again.
       sender = undefined;
@@ -88,13 +89,13 @@ export function listenUdp(spec: UdpListenerSpec, core: Answerer, askHost: AskHos
     const at = space.descriptorsAt + i * BATCH_SIZE;
     const ptr = words.getUint32(at, true);
     const message = view.slice(ptr, ptr + words.getUint32(at + 4, true));
-    const peer = native.udpPeer(server, i);
+    const peer = sockets.udpPeer(server, i);
     void askHost(listener, message, clientOf(peer, own)).then((reply) => {
       send(reply, peer);
     });
   };
-  const senderOf = (i: number): Uint8Array => native.udpPeer(server, i).subarray(0, ADDR_SIZE);
-  const server = native.udpServe({
+  const senderOf = (i: number): Uint8Array => sockets.udpPeer(server, i).subarray(0, ADDR_SIZE);
+  const server = sockets.udpServe({
     fd,
     view,
     slotsOff: space.slotsAt,
@@ -116,16 +117,16 @@ export function listenUdp(spec: UdpListenerSpec, core: Answerer, askHost: AskHos
   return {
     port,
     fd,
-    unsent: () => native.udpUnsent(server),
+    unsent: () => sockets.udpUnsent(server),
     stop: (successor) => {
-      native.udpStop(server);
+      sockets.udpStop(server);
       // Nobody reads from it any more, and the kernel would go on giving it its share of the queries.
       if (successor === undefined) return;
       sender = successor;
       closeFd();
     },
     close: () => {
-      native.udpStop(server);
+      sockets.udpStop(server);
       sender = undefined;
       closeFd();
     },
