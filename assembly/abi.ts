@@ -5,6 +5,9 @@
  * `scripts/gen-abi-h.ts` projects it into `native/bpf/generated/abi.h` for the kernel programs.
  * It therefore uses only what means the same everywhere: enums and integer constants.
  *
+ * One file, though a long one: whoever writes a host or a kernel program reads it from the map of
+ * memory to the last row. What only DNS and its caches know is in abi-dns.ts and abi-cache.ts.
+ *
  * All offsets are bytes. Integers in rows are little-endian unless the name ends in `Be`
  * (network order: the bytes lie in memory as they lie in the packet).
  */

@@ -11,7 +11,6 @@
  */
 import { PORT_SIZE } from '../assembly/abi.js';
 import { addon } from './native-addon.js';
-import type { Addon } from './native-addon.js';
 import type {
   EmbeddedObject,
   MapInfo,
