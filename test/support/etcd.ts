@@ -1,7 +1,7 @@
 /** A real etcd on loopback, with its data in a temporary folder. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,6 +18,14 @@ async function isHealthy(endpoint: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** A signal is only sent when kill returns: each thread stops when it next comes by its kernel. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).every((tid) =>
+    /^State:\s+T/m.test(readFileSync(`${tasks}/${tid}/status`, 'utf8')),
+  );
 }
 
 export async function startEtcd() {
@@ -46,8 +54,11 @@ export async function startEtcd() {
   }
   return {
     endpoint,
-    pause: () => server.kill('SIGSTOP'),
-    resume: () => server.kill('SIGCONT'),
+    /** Resolves when no thread of the server runs any more; `stop` ends a paused one too. */
+    pause: async () => {
+      server.kill('SIGSTOP');
+      while (server.pid !== undefined && !isStopped(server.pid)) await delay(1);
+    },
     stop: async () => {
       server.kill('SIGCONT');
       server.kill('SIGTERM');

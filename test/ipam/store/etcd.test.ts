@@ -38,13 +38,16 @@ storeClaims(
 );
 
 etcdTest('store: etcd: a server that is silent or gone is unavailable, in time', async (t) => {
-  const silent = await openEtcdStore(options('/silent', 300));
+  // Of its own: the other tests of this file run meanwhile, against the shared one.
+  const paused = await startEtcd();
+  t.teardown(paused.stop);
+  const endpoints = [paused.endpoint];
+  const silent = await openEtcdStore({ ...options('/silent', 300), endpoints });
   const made = await silent.create('blocks/x', { n: 1 });
-  server?.pause();
+  await paused.pause();
   const startMs = performance.now();
   t.is(await kindOf(silent.update('blocks/x', { n: 2 }, made.revision)), 'unavailable');
   t.true(performance.now() - startMs < 10_000);
-  server?.resume();
   await silent.close();
   const gone = await openEtcdStore({ ...options('/gone', 300), endpoints: ['http://127.0.0.1:1'] });
   t.is(await kindOf(gone.list('blocks')), 'unavailable');
