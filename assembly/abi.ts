@@ -929,6 +929,8 @@ export const PKT_FRAGMENT_ID_OFF = 136;
 export const PKT_ROUTE_OFF = 140;
 /** u16: bit t set = an SCTP chunk of type t begins the packet, or follows one that does. */
 export const PKT_SCTP_CHUNKS_OFF = 144;
+/** u16: source port, as sent, of the connection that this packet begins anew; 0 = none. */
+export const PKT_KEPT_PORT_OFF = 146;
 export const PKT_NO_SERVICE = 0xffffffff;
 
 /** Who sent a packet, as kube-proxy tells them apart. */

@@ -12,6 +12,7 @@
  *   link                       classify          always after classify
  *   row tally                  flow-lookup,      0 = no row
  *                              flow-create
+ *   keptPort                   flow-lookup       no row
  *   service backend newX       service           always after service
  *   frontend origin            service           isService
  *   masquerade rejected
@@ -34,6 +35,7 @@ import {
   PKT_FRONTEND_OFF,
   PKT_FRAME_OFF,
   PKT_IN_IFINDEX_OFF,
+  PKT_KEPT_PORT_OFF,
   PKT_L3_OFF,
   PKT_L4_OFF,
   PKT_LEN_OFF,
@@ -119,6 +121,8 @@ export class Pkt {
   route: u32;
   /** One bit for each SCTP chunk type that stands before the data (wire/sctp.ts). */
   sctpChunks: u16;
+  /** Source port, in network order, of the connection that this packet begins anew; 0 = none. */
+  keptPort: u16;
 
   /** Make the record a fresh one. What only a later stage reads is for an earlier one to write. */
   begin(frame: u32, len: u32, inIfindex: u32, port: u32): void {
@@ -247,6 +251,7 @@ if (offsetof<Pkt>('rejected') != PKT_REJECTED_OFF) ERROR('Pkt.rejected');
 if (offsetof<Pkt>('datagram') != PKT_DATAGRAM_OFF) ERROR('Pkt.datagram');
 if (offsetof<Pkt>('fragmentId') != PKT_FRAGMENT_ID_OFF) ERROR('Pkt.fragmentId');
 if (offsetof<Pkt>('route') != PKT_ROUTE_OFF) ERROR('Pkt.route');
+if (offsetof<Pkt>('keptPort') != PKT_KEPT_PORT_OFF) ERROR('Pkt.keptPort');
 if (offsetof<Pkt>('sctpChunks') != PKT_SCTP_CHUNKS_OFF) ERROR('Pkt.sctpChunks');
 if (<i32>offsetof<Pkt>() > PKT_SIZE) ERROR('Pkt outgrew its record');
 if (PKT_SIZE * BURST_MAX > PKTS_BYTES) ERROR('PKTS is too small for a burst');

@@ -23,7 +23,7 @@ export function flowSettled(original: usize, reply: usize): u8 {
 }
 
 export * from './index';
-export { candidatePortBe } from './flow/ports';
+export { candidatePort } from './flow/ports';
 export { nextRandom } from './mem/random';
 export { isSctpClosing, nextSctpState, sctpTimeoutMs } from './flow/sctp-state';
 export { isTcpClosed, nextTcpState } from './flow/tcp-state';

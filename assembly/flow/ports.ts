@@ -12,7 +12,6 @@ import {
   TAKEN_PORTS_BYTES,
   TAKEN_PORTS_SHIFT,
 } from '../abi';
-import { be16 } from '../mem/be';
 
 export const SNAT_PORT_TRIES: u32 = 64;
 /**
@@ -27,19 +26,19 @@ const STEP: u32 = 9973;
 if (SNAT_PORT_END >> TAKEN_PORTS_SHIFT > TAKEN_PORTS_BYTES << 3) ERROR('a bit for each group');
 
 /** The `i`-th candidate from a start. A division, but once a flow. */
-function candidate(start: u32, i: u32): u32 {
+export function candidatePort(start: u32, i: u32): u32 {
   const first = <u32>((<u64>start * RANGE) >> 32);
   return SNAT_PORT_FIRST + ((first + i * STEP) % RANGE);
 }
 
-/** The `i`-th candidate from a start, in network order. */
-export function candidatePortBe(start: u32, i: u32): u16 {
-  return be16(<u16>candidate(start, i));
+/** Whether a port may be given to a flow. */
+export function isSnatPort(port: u32): bool {
+  return port >= <u32>SNAT_PORT_FIRST && port < <u32>SNAT_PORT_END;
 }
 
-/** Whether a socket of the host has the `i`-th candidate from a start, or one beside it. */
-export function isPortTaken(start: u32, i: u32): bool {
-  const group = candidate(start, i) >> TAKEN_PORTS_SHIFT;
+/** Whether a socket of the host has a port, or one beside it. */
+export function isPortTaken(port: u32): bool {
+  const group = port >> TAKEN_PORTS_SHIFT;
   const bits: usize = CONTROL_BASE + CONTROL_TAKEN_PORTS_OFF;
   return ((load<u8>(bits + (group >> 3)) >> (group & 7)) & 1) != 0;
 }

@@ -41,7 +41,13 @@ import {
   publish,
   vacantFlow,
 } from '../flow/flow-table';
-import { SNAT_PORT_FREE_TRIES, SNAT_PORT_TRIES, candidatePortBe, isPortTaken } from '../flow/ports';
+import {
+  SNAT_PORT_FREE_TRIES,
+  SNAT_PORT_TRIES,
+  candidatePort,
+  isPortTaken,
+  isSnatPort,
+} from '../flow/ports';
 import {
   Row,
   V4,
@@ -61,6 +67,7 @@ import { isOver } from '../flow/settled';
 import { TCP_INVALID, nextTcpState } from '../flow/tcp-state';
 import { addrCopy, addrEq, swapPorts, unmapped } from '../flow/tuple';
 import { copyMac, hasMac } from '../mem/addr';
+import { be16 } from '../mem/be';
 import { nowMs } from '../mem/clock';
 import { nextRandom } from '../mem/random';
 import { isTraced } from '../mem/trace';
@@ -148,7 +155,18 @@ function uniqueReply<F>(p: Pkt): bool {
   const ownAddress = addrEq<F>(unmapped<F>(p.srcPtr), unmapped<F>(p.newSrcPtr));
   if (ownAddress && !replyTaken<F>(p)) return true;
   if (ownAddress) count(LaneCounter.PORT_CLASHES, 1);
-  return drawPort<F>(p, nextRandom());
+  return keepPort<F>(p) || drawPort<F>(p, nextRandom());
+}
+
+/**
+ * The port of the connection before, between the same ends. Who remembers that one takes the new one
+ * for what it is, by its times and numbers (RFC 6191); with the port of a stranger it may refuse.
+ */
+function keepPort<F>(p: Pkt): bool {
+  const port = <u32>be16(p.keptPort);
+  if (!isSnatPort(port) || isPortTaken(port)) return false;
+  p.newPorts = (p.newPorts & 0xffff0000) | p.keptPort;
+  return !replyTaken<F>(p);
 }
 
 /** A port that no flow has towards this destination, or one whose connection is over. */
@@ -156,8 +174,9 @@ function drawPort<F>(p: Pkt, start: u32): bool {
   let over: usize = 0;
   let overPorts: u32 = 0;
   for (let i: u32 = 0; i < SNAT_PORT_TRIES; i++) {
-    if (isPortTaken(start, i)) continue;
-    const portBe = <u32>candidatePortBe(start, i);
+    const port = candidatePort(start, i);
+    if (isPortTaken(port)) continue;
+    const portBe = <u32>be16(<u16>port);
     p.newPorts = p.has(PKT_F_ECHO) ? portBe | (portBe << 16) : portBe | (p.newPorts & 0xffff0000);
     const taken = replyTaken<F>(p);
     if (!taken) return true;

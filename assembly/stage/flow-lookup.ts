@@ -32,6 +32,7 @@ import { TCP_FLAG_ACK, TCP_FLAG_SYN } from '../wire/tcp';
 
 export function flowLookup(p: Pkt): Verdict {
   p.row = 0;
+  p.keptPort = 0;
   if (!p.isTracked) return Verdict.NONE;
   return p.has(PKT_F_IPV4) ? lookup<V4>(p) : lookup<V6>(p);
 }
@@ -118,6 +119,7 @@ function advanceSctp<F>(p: Pkt, row: Row, tally: Tally): Verdict {
 
 /** The flow is over; the packet may be the first of another, in whatever direction. */
 function begin<F>(p: Pkt, row: Row): Verdict {
+  if (!p.has(PKT_F_REPLY)) p.keptPort = <u16>row.newPorts;
   if (!isTraced()) deleteFlow<F>(row);
   p.flags &= <u16>~PKT_F_REPLY;
   return Verdict.NONE;

@@ -160,12 +160,11 @@ test('hash: tuples that differ in a port spread over the whole table', (t) => {
   t.true(Math.max(...load) < 128, `fullest slot: ${Math.max(...load)}`);
 });
 
-test('ports: candidates are in network order and all different, and come by the whole range', (t) => {
+test('ports: candidates are all different, and come by the whole range', (t) => {
   const start = exports.nextRandom();
   const seen = new Set<number>();
   for (let i = 0; i < 28976; i++) {
-    const portBe = exports.candidatePortBe(start, i);
-    const port = ((portBe & 0xff) << 8) | (portBe >>> 8);
+    const port = exports.candidatePort(start, i);
     if (port < 1024 || port > 29999) t.fail(`port ${port}`);
     seen.add(port);
   }

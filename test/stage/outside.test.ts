@@ -253,6 +253,41 @@ test('outside: a port is had again when its connection is over, not before', (t)
   t.is(dial(41006), ports[2]);
 });
 
+test('outside: a connection between the same ends goes on with its port, others never get it', (t) => {
+  const engine = nodeWith();
+  const dial = (sport: number) => engine.send(IF.POD_A, packet({ ...SYN, sport })).seen.sport;
+  const close = (port: number | undefined) =>
+    engine.send(
+      IF.UPLINK,
+      packet({
+        src: OUTSIDE4,
+        dst: NODE4,
+        sport: 443,
+        dport: port ?? 0,
+        proto: 'tcp',
+        flags: 'RA',
+      }),
+    );
+  const first = dial(41000);
+  const seen = new Set([first]);
+  for (let i = 0; i < 200; i++) {
+    close(first);
+    t.is(dial(41000), first);
+    const other = dial(42000 + i);
+    t.false(seen.has(other));
+    seen.add(other);
+  }
+  // Somebody of the host has it now: another one will do.
+  const takenPorts = new Uint8Array(abi.TAKEN_PORTS_BYTES);
+  const group = (first ?? 0) >> abi.TAKEN_PORTS_SHIFT;
+  takenPorts[group >> 3] = 1 << (group & 7);
+  engine.core.view.set(takenPorts, abi.CONTROL_BASE + abi.CONTROL_TAKEN_PORTS_OFF);
+  close(first);
+  const next = dial(41000);
+  t.not(next, first);
+  t.true(isSnatPort(next));
+});
+
 test('outside: with every port taken a flow is refused by name', (t) => {
   const takenPorts = new Uint8Array(abi.TAKEN_PORTS_BYTES).fill(0xff);
   const engine = nodeWith({ takenPorts });

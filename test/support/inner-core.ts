@@ -30,7 +30,7 @@ export interface InnerExports extends CoreExports {
   pickHash(src: number, dst: number, ports: number, proto: number): number;
   nextRandom(): number;
   flowSettled(original: number, reply: number): number;
-  candidatePortBe(start: number, i: number): number;
+  candidatePort(start: number, i: number): number;
   arenaReset(region: number): void;
   arenaTake(region: number, bytes: number): number;
   arenaGive(region: number, offset: number): void;

@@ -352,6 +352,7 @@
 #define PKT_F_PARTIAL_CSUM 16
 #define PKT_F_REPLY 128
 #define PKT_IN_IFINDEX_OFF 8
+#define PKT_KEPT_PORT_OFF 146
 #define PKT_L3_OFF 16
 #define PKT_L4_OFF 18
 #define PKT_LEN_OFF 4
