@@ -1,13 +1,16 @@
 /**
  * Compiled code for the bundles in build/host/bin (src/start/cached.ts): what a DNS server needs until
- * it answers, which one that is started here, on ports that the kernel chooses, has just needed.
+ * it answers, which one that is started here has just needed.
  *
- * It starts twice: names are kept by the first one, and the second one begins with them.
+ * It starts several times: names are kept by the first one, how it is started by the second one, and
+ * the others begin with both.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,7 +19,7 @@ import { WRITE_AFTER_MS } from '../src/start/cached.js';
 const BIN = resolve('build/host/bin');
 /** As the command is installed, and as `node sluice.cjs` is. */
 const FLAGS = [['--max-semi-space-size=4'], []];
-const BUNDLES = 2;
+const BUNDLES = 3;
 const WAIT_MS = 60_000;
 const AFTER_MS = 1500;
 const LABEL = 'warm';
@@ -85,6 +88,16 @@ async function serve(
   }
 }
 
+/** One that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'sluice-code-'));
 try {
   for (const name of caches()) rmSync(join(BIN, name));
@@ -92,7 +105,8 @@ try {
   writeFileSync(join(folder, 'Corefile'), COREFILE);
   writeFileSync(join(folder, 'objects', 'all.yaml'), OBJECTS);
   writeFileSync(join(folder, 'kubeconfig'), KUBECONFIG);
-  const args = ['--conf', join(folder, 'Corefile'), '--port', '0', '--bind', '127.0.0.1'];
+  const port = String(await freePort());
+  const args = ['--conf', join(folder, 'Corefile'), '--port', port, '--bind', '127.0.0.1'];
   args.push('--state-dir', folder, '--log-level', 'fatal');
   const isKept = (): boolean => {
     try {
@@ -102,12 +116,14 @@ try {
     }
   };
   await serve([], [...args, '--files', join(folder, 'objects')], {}, ['kept names', isKept]);
+  const later = [...args, '--kubeconfig', join(folder, 'kubeconfig')];
+  const isMeant = (): boolean => readFileSync(join(folder, 'early.json')).includes('kubeconfig');
+  await serve([], later, {}, ['said how it was started', isMeant]);
   for (const flags of FLAGS) {
     const wanted = caches().length + BUNDLES;
     const env = { [WRITE_AFTER_MS]: String(AFTER_MS) };
     const isWritten = (): boolean => caches().length >= wanted;
-    const more = ['--kubeconfig', join(folder, 'kubeconfig')];
-    await serve(flags, [...args, ...more], env, ['wrote its code', isWritten]);
+    await serve(flags, later, env, ['wrote its code', isWritten]);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

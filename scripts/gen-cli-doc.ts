@@ -15,7 +15,7 @@ const OUTPUT_PAGE = 'cli-output.md';
 export function wholeCommand(): Command {
   const sluice = sluiceCommand();
   addAgentCommands(sluice);
-  addDnsCommands(sluice);
+  addDnsCommands(sluice, { words: [] });
   return sluice;
 }
 

@@ -13,5 +13,5 @@ await runProgram(async (sluice) => {
     const { addAgentCommands } = await import('./agent-commands.js');
     addAgentCommands(sluice);
   }
-  addDnsCommands(sluice);
+  addDnsCommands(sluice, { words: process.argv.slice(3) });
 });

@@ -38,7 +38,8 @@ export function readIfThere(file: string): string | undefined {
 const PART_AGE_MS = 60_000;
 
 /**
- * Remove what was being written when its writer died: files that were to be renamed once whole.
+ * Remove what was being written when its writer died: files that were to be renamed once whole, and
+ * folders with them.
  *
  * @param isPart  by name; others stay
  * @throws        the error of readdir(3)
@@ -51,6 +52,6 @@ export async function removeParts(
     const path = join(folder, name);
     const found = await lstat(path).catch(() => undefined);
     if (found === undefined || Date.now() - found.mtimeMs < PART_AGE_MS) continue;
-    await rm(path, { force: true });
+    await rm(path, { recursive: true, force: true });
   }
 }

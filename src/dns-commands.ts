@@ -10,6 +10,7 @@ import { SAMPLE_EVERY_MAX } from './core/query-log.js';
 import { DataplaneError } from './errors.js';
 import { LOG_LEVELS, createLog } from './log.js';
 import type { LogLevel } from './log.js';
+import type { Early } from './nameserver/early/early.js';
 import { formatQuery } from './nameserver/explain.js';
 import type { QueryReport } from './nameserver/explain.js';
 import { serveDns } from './nameserver/serve.js';
@@ -26,6 +27,16 @@ interface DnsOptions {
   readonly kubeconfig?: string;
   readonly logLevel: LogLevel;
   readonly sample?: number;
+}
+
+/** What a server takes over that is being started. */
+export interface Started {
+  /** The command line behind `dns`. */
+  readonly words: readonly string[];
+  /** A thread that nobody has told yet what it is to be. */
+  readonly thread?: Worker | undefined;
+  /** Who answers already. */
+  readonly early?: Early | undefined;
 }
 
 /** What a sub-command asks a running server with. */
@@ -48,7 +59,7 @@ function readSample(text: string): number {
   throw new InvalidArgumentError(`expected a number from 0 to ${SAMPLE_EVERY_MAX}`);
 }
 
-async function serve(options: DnsOptions, thread: Worker | undefined): Promise<void> {
+async function serve(options: DnsOptions, started: Started): Promise<void> {
   const log = createLog(options.logLevel);
   const over = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -67,7 +78,7 @@ async function serve(options: DnsOptions, thread: Worker | undefined): Promise<v
       kubeconfig: options.kubeconfig,
       logLevel: options.logLevel,
       sampleEvery: options.sample,
-      thread,
+      ...started,
     },
     log,
     over.signal,
@@ -131,8 +142,7 @@ function addTop(dns: Command): void {
     });
 }
 
-/** @param thread  one that has been started for the server, which it may take */
-export function addDnsCommands(sluice: Command, thread?: Worker): void {
+export function addDnsCommands(sluice: Command, started: Started): void {
   // What stands behind a sub-command is the sub-command's: both have --state-dir.
   sluice.enablePositionalOptions();
   const dns = sluice
@@ -154,7 +164,7 @@ export function addDnsCommands(sluice: Command, thread?: Worker): void {
         'keep one query in n for `sluice dns top`; default 64, 0: none',
       ).argParser(readSample),
     )
-    .action((options: DnsOptions) => serve(options, thread));
+    .action((options: DnsOptions) => serve(options, started));
   addQuery(dns);
   addTop(dns);
 }

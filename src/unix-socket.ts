@@ -1,7 +1,8 @@
 /** Sockets of the file system that only their owner may use. */
 import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import type { ListenOptions, Server } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { removeParts } from './disk.js';
 
 /** Read and write for the owner. */
 const OWNER_ONLY = 0o600;
@@ -24,9 +25,11 @@ export function startListening(server: Server, where: ListenOptions): Promise<vo
  * with other rights.
  *
  * @returns takes the socket away again, unless somebody has replaced it
- * @throws  the error of mkdir(2), bind(2), chmod(2) or rename(2)
+ * @throws  the error of readdir(3), mkdir(2), bind(2), chmod(2) or rename(2)
  */
 export async function bindLocally(server: Server, path: string): Promise<() => void> {
+  // Of who was killed between the two.
+  await removeParts(dirname(path), (name) => name.startsWith(`${basename(path)}.`));
   const cradle = mkdtempSync(`${path}.`);
   try {
     const born = join(cradle, 's');

@@ -19,7 +19,8 @@ import { createControl } from '../../src/compile/control.js';
 import { loadConfig } from '../../src/config/config.js';
 import { createCore } from '../../src/core/instance.js';
 import type { Lane } from '../../src/core/lane-client.js';
-import { layoutHash, type Capacities } from '../../src/core/regions.js';
+import { LAYOUT_HASH } from '../../src/core/layout-hash.js';
+import type { Capacities } from '../../src/core/regions.js';
 import { createHooks } from '../../src/kernel/hooks.js';
 import { preparePinDir } from '../../src/kernel/host.js';
 import { openMaps } from '../../src/kernel/maps.js';
@@ -72,7 +73,7 @@ function createAgent(spec: AgentSpec, sent: () => void) {
   });
   const { flows4, flows6, links, frontends, routes } = config.capacities;
   const ours = frontends + routes;
-  const maps = openMaps(config.pinDir, { flows4, flows6, links, ours, layout: layoutHash() });
+  const maps = openMaps(config.pinDir, { flows4, flows6, links, ours, layout: LAYOUT_HASH });
   const lane = createInnerLane({ ...config.capacities, ringBytes: 1 << 20 }, sent);
   const control = createControl({ nodeName: NODE_NAME, capacities: config.capacities });
   const parts = { config, control, lane, log, net, trunk, uplinks: [] };

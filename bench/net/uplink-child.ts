@@ -29,7 +29,8 @@ import type { DnsHere } from '../../src/compile/services.js';
 import { createDeltaWriter, refusedDeltas } from '../../src/core/delta-writer.js';
 import type { Lane } from '../../src/core/lane-client.js';
 import type { PortSpec } from '../../src/core/lane-messages.js';
-import { layoutHash, SMALL_CAPACITIES } from '../../src/core/regions.js';
+import { LAYOUT_HASH } from '../../src/core/layout-hash.js';
+import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import { preparePinDir } from '../../src/kernel/host.js';
 import { createDeviceMap, createXskMap, openMaps } from '../../src/kernel/maps.js';
 import { loadProgram } from '../../src/kernel/programs.js';
@@ -116,7 +117,7 @@ function readLaneCounter(countersFd: number, counter: LaneCounter): bigint {
 async function startNode(spec: UplinkSpec): Promise<Node> {
   preparePinDir(PIN_DIR);
   const { flows4, flows6, links } = CAPACITIES;
-  const maps = openMaps(PIN_DIR, { flows4, flows6, links, ours: 1024, layout: layoutHash() });
+  const maps = openMaps(PIN_DIR, { flows4, flows6, links, ours: 1024, layout: LAYOUT_HASH });
   const isOneLink = spec.near.ifindex === spec.far.ifindex;
   const devices = (isOneLink ? [spec.near] : [spec.near, spec.far]).map((device) => {
     const xsks = createXskMap(1);

@@ -8,7 +8,7 @@ import type { SluiceConfig } from '../config/config.js';
 import { startLane } from '../core/lane-client.js';
 import type { Lane } from '../core/lane-client.js';
 import type { PortSpec } from '../core/lane-messages.js';
-import { layoutHash } from '../core/regions.js';
+import { LAYOUT_HASH } from '../core/layout-hash.js';
 import type { Capacities } from '../core/regions.js';
 import { createHooks, releaseLaneSide } from '../kernel/hooks.js';
 import type { Hooks } from '../kernel/hooks.js';
@@ -72,7 +72,7 @@ export function openNode(config: SluiceConfig, log: Log): Node {
     flows6,
     links,
     ours: frontends + routes,
-    layout: layoutHash(),
+    layout: LAYOUT_HASH,
   });
   for (const warning of maps.warnings) log.warn(warning);
   return { net, maps, hooks: createHooks(maps), trunk, uplinks };

@@ -31,7 +31,8 @@ import {
 import { DataplaneError } from '../errors.js';
 import { nameLoads } from './names-writer.js';
 import { SAMPLE_EVERY, setSampling } from './query-log.js';
-import { layoutHash, readRegion, writeCapacities } from './regions.js';
+import { LAYOUT_HASH } from './layout-hash.js';
+import { readRegion, writeCapacities } from './regions.js';
 import type { Capacities, Region } from './regions.js';
 
 /** The exports of assembly/index.ts. Addresses and counts are u32, times f64 milliseconds. */
@@ -200,7 +201,7 @@ function start(
   options: StartOptions,
 ): boolean {
   const control = (offset: number): number => words.getUint32(CONTROL_BASE + offset, true);
-  const hash = layoutHash();
+  const hash = LAYOUT_HASH;
   const found =
     control(CONTROL_MAGIC_OFF) === CONTROL_MAGIC && control(CONTROL_LAYOUT_OFF) === hash;
   if (!found) {

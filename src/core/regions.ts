@@ -104,21 +104,3 @@ export function readRegion(words: DataView, id: abi.RegionId): Region {
     capacity: words.getUint32(entry + abi.DIR_CAPACITY_OFF, true),
   };
 }
-
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
-
-/**
- * Identity of the rows that outlive an agent: every constant that places a byte of a flow row, a
- * tally or CONTROL, hashed (FNV-1a). Tables with another identity are not ours to read.
- */
-export function layoutHash(): number {
-  const placed = Object.entries(abi)
-    .filter(([name]) => /^(FLOW|TALLY|CONTROL|HASH)/.test(name))
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  let hash = FNV_OFFSET;
-  for (const byte of new TextEncoder().encode(JSON.stringify([abi.ABI_VERSION, placed]))) {
-    hash = Math.imul(hash ^ byte, FNV_PRIME) >>> 0;
-  }
-  return hash;
-}

@@ -1,50 +1,19 @@
 /**
- * The names on disk, for a start while the API server is away: every batch of records as it was
- * applied, one behind the other.
- *
- *   "SLUICE-NAMES-1\n" identity "\n" { u32 length, u32 sum, records }...
- *
- * A batch that is cut off or damaged ends the file: what is before it stands. Nothing waits for the
- * disk, because a log that is behind is only older. When it has grown to several times what it says, it
- * is written anew beside itself and put in its place.
+ * The names on disk, for a start while the API server is away. Nothing waits for the disk, because a log
+ * that is behind is only older. When it has grown to several times what it says, it is written anew
+ * beside itself and put in its place.
  */
-import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
+import { framed, nameBatches, nameLogHead } from './name-log-format.js';
 
-const MAGIC = 'SLUICE-NAMES-1\n';
-const FRAME_SIZE = 8;
 /** Written anew when it is larger than this, and than GROWTH times what was last written anew. */
 const SMALL_BYTES = 1 << 20;
 const GROWTH = 3;
-
-function sumOf(records: Uint8Array): number {
-  return hash('sha256', records, 'buffer').readUInt32LE(0);
-}
-
-function framed(records: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(FRAME_SIZE + records.length);
-  bytes.writeUInt32LE(records.length, 0);
-  bytes.writeUInt32LE(sumOf(records), 4);
-  bytes.set(records, FRAME_SIZE);
-  return bytes;
-}
-
-/** Whole batches, in order. */
-function* batchesIn(bytes: Buffer, begin: number): Generator<Uint8Array> {
-  let at = begin;
-  while (at + FRAME_SIZE <= bytes.length) {
-    const end = at + FRAME_SIZE + bytes.readUInt32LE(at);
-    const records = bytes.subarray(at + FRAME_SIZE, end);
-    if (end > bytes.length || sumOf(records) !== bytes.readUInt32LE(at + 4)) return;
-    yield records;
-    at = end;
-  }
-}
 
 /**
  * What a log says.
@@ -53,14 +22,11 @@ function* batchesIn(bytes: Buffer, begin: number): Generator<Uint8Array> {
  * @returns         batches; empty when there is none
  */
 export async function readNameLog(file: string, identity: string): Promise<Uint8Array[]> {
-  let bytes: Buffer;
   try {
-    bytes = await readFile(file);
+    return nameBatches(await readFile(file), identity);
   } catch {
     return [];
   }
-  const head = Buffer.from(`${MAGIC}${identity}\n`);
-  return bytes.subarray(0, head.length).equals(head) ? [...batchesIn(bytes, head.length)] : [];
 }
 
 export interface NameLog {
@@ -96,7 +62,7 @@ export function openNameLog(file: string, log: Log): NameLog {
     });
   };
   const replace = (identity: string, batches: Iterable<Uint8Array>): void => {
-    const frames = [Buffer.from(`${MAGIC}${identity}\n`), ...Array.from(batches, framed)];
+    const frames = [nameLogHead(identity), ...Array.from(batches, framed)];
     bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
     base = bytes;
     enqueue(async () => {

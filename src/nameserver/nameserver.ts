@@ -23,6 +23,7 @@ import { recordsIn } from '../core/names-writer.js';
 import { DataplaneError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { NameKey, Named } from '../model/named.js';
+import type { Early } from './early/early.js';
 import { openNameLog, readNameLog } from './name-log.js';
 import type { NameSink } from './sink.js';
 import { createZoneFeed } from './zone-feed.js';
@@ -54,6 +55,8 @@ export interface NameserverOptions {
   readonly moreQueries?: QuerySource;
   /** A thread that has been started already: the first one, if it is there. */
   readonly thread?: Worker | undefined;
+  /** Who answers until this server does. */
+  readonly early?: Early | undefined;
   /** Names that have changed are about to be programmed. @returns  called when they are */
   readonly flushing?: () => () => void;
   /** Called when a thread has ended by itself. */
@@ -266,6 +269,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   await feed.settled();
   try {
     await listen(threads, options.bind);
+    options.early?.handOver(firstThread());
   } catch (error) {
     isStopping = true;
     await Promise.all(threads.map((thread) => thread.stop(0)));

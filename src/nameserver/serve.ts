@@ -18,10 +18,13 @@ import { ADMIN_SOCKET, answering } from '../ops/admin.js';
 import { dnsHandler } from './admin.js';
 import { createServerMetrics } from '../dns/server/metrics.js';
 import type { ServerMetrics } from '../dns/server/metrics.js';
+import type { Early } from './early/early.js';
+import { keepEarlySetup } from './early/setup.js';
 import { createEndpoints } from './endpoints.js';
 import type { Endpoints } from './endpoints.js';
 import { startNameserver } from './nameserver.js';
 import type { Nameserver } from './nameserver.js';
+import { NAME_LOG } from './name-log-format.js';
 import { createProgrammingTimes } from './programming-times.js';
 import type { ProgrammingTimes } from './programming-times.js';
 
@@ -42,12 +45,15 @@ export interface ServeOptions {
   readonly sampleEvery: number | undefined;
   /** A thread that has been started already. */
   readonly thread?: Worker | undefined;
+  /** The command line behind `dns`: who is started with the same one may answer early. */
+  readonly words: readonly string[];
+  /** Who answers already. */
+  readonly early?: Early | undefined;
 }
 
 const DNS_PORT = 53;
 /** Queries under way are waited for so long. */
 const GRACE_MS = 5_000;
-const NAME_LOG = 'names.log';
 const RESOLV_CONF = '/etc/resolv.conf';
 
 function bindOf({ hosts, port }: ServeOptions): DefaultBind {
@@ -99,19 +105,23 @@ async function follow(
 
 interface Watching {
   readonly server: Nameserver;
+  /** It has been read again. */
+  readonly reloaded?: () => void;
   readonly endpoints: Endpoints;
   readonly metrics: ServerMetrics;
   readonly log: Log;
 }
 
 /** Read the Corefile again every now and then, as `reload` says, and on SIGUSR1. */
-export function watchCorefile({ server, endpoints, metrics, log }: Watching): () => void {
+export function watchCorefile(watching: Watching): () => void {
+  const { server, endpoints, metrics, log } = watching;
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
   const look = async (): Promise<void> => {
     try {
       if (!(await server.reload())) return;
       log.info(`Corefile read again: ${server.corefile().hash}`);
+      watching.reloaded?.();
       await endpoints.follow(server.ready().settings);
     } catch (error) {
       metrics.count('coredns_reload_failed_total');
@@ -136,6 +146,19 @@ export function watchCorefile({ server, endpoints, metrics, log }: Watching): ()
     clearTimeout(timer);
     process.off('SIGUSR1', now);
   };
+}
+
+/** What lets the next server answer early. This one answers without it. */
+function keepEarly(options: ServeOptions, server: Nameserver, log: Log): void {
+  const { stateDir, words, port } = options;
+  if (stateDir === undefined) return;
+  const bound = server.bound();
+  const isChosen = port === 0 || bound.some(({ namedPort }) => namedPort === 0);
+  try {
+    keepEarlySetup(stateDir, { words, corefile: server.corefile(), bound, isChosen });
+  } catch (error) {
+    log.warn(`${stateDir}: ${messageOf(error)}: the next start takes longer`);
+  }
 }
 
 /** The command line's socket. A server answers without it, too. */
@@ -179,6 +202,7 @@ export async function serveDns(
     logLevel: options.logLevel,
     sampleEvery: options.sampleEvery,
     thread: options.thread,
+    early: options.early,
     log,
     named: cluster.named,
     servers: [],
@@ -194,7 +218,11 @@ export async function serveDns(
   }
   const endpoints = createEndpoints({ server, metrics, log });
   const admin = await openAdmin(options, server, log);
-  const stopWatching = watchCorefile({ server, endpoints, metrics, log });
+  const keep = (): void => {
+    keepEarly(options, server, log);
+  };
+  keep();
+  const stopWatching = watchCorefile({ server, endpoints, metrics, log, reloaded: keep });
   const ended = AbortSignal.any([signal, over.signal]);
   try {
     await endpoints.follow(server.ready().settings);

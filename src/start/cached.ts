@@ -8,7 +8,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
 
 /** Set by scripts/code-cache.ts: compiled code is written so many milliseconds after the start. */
@@ -19,9 +18,10 @@ interface Module {
 }
 type Body = (module: Module, require: NodeJS.Require, file: string, folder: string) => void;
 
-/** Where the compiled code of a bundle is, for this process. */
-export function codeCacheOf(file: string): string {
-  return `${file}.${cachedDataVersionTag().toString(16)}.cache`;
+/** Where the compiled code of a bundle is, for a Node and its flags. V8 looks at both again. */
+function codeCacheOf(file: string): string {
+  const flags = encodeURIComponent(process.execArgv.join(' '));
+  return `${file}.${process.version}${flags}.cache`;
 }
 
 function readCache(file: string): Buffer | undefined {

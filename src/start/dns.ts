@@ -1,12 +1,12 @@
 /** `sluice dns` without the agent's commands. */
-import type { Worker } from 'node:worker_threads';
 import { addDnsCommands } from '../dns-commands.js';
+import type { Started } from '../dns-commands.js';
 import { runProgram } from '../program.js';
 
-/** @param thread  one that has been started for the server, which it may take */
-export async function main(thread: Worker | undefined): Promise<void> {
+/** @param started  what has been started for the server, which it may take */
+export async function main(started: Started): Promise<void> {
   await runProgram((sluice) => {
-    addDnsCommands(sluice, thread);
+    addDnsCommands(sluice, started);
     return Promise.resolve();
   });
 }

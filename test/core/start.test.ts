@@ -2,7 +2,8 @@ import test from 'ava';
 import * as abi from '../../assembly/abi.js';
 import { createCore } from '../../src/core/instance.js';
 import { STALE_MS } from '../../src/core/core.js';
-import { SMALL_CAPACITIES, layoutHash } from '../../src/core/regions.js';
+import { LAYOUT_HASH } from '../../src/core/layout-hash.js';
+import { SMALL_CAPACITIES } from '../../src/core/regions.js';
 import { A4, B4, IF, openEngine, openPorts, stamped } from '../support/engine.js';
 import { packet } from '../support/frames.js';
 
@@ -13,7 +14,7 @@ test('start: the control page says what the kernel programs need', (t) => {
   const core = createCore(SMALL_CAPACITIES);
   t.false(core.start({ offload: true, nowMs: 1 }));
   t.is(control(core, abi.CONTROL_MAGIC_OFF), abi.CONTROL_MAGIC);
-  t.is(control(core, abi.CONTROL_LAYOUT_OFF), layoutHash());
+  t.is(control(core, abi.CONTROL_LAYOUT_OFF), LAYOUT_HASH);
   t.is(control(core, abi.CONTROL_FLOWS4_MASK_OFF), SMALL_CAPACITIES.flows4 - 1);
   t.is(control(core, abi.CONTROL_FLOWS6_MASK_OFF), SMALL_CAPACITIES.flows6 - 1);
   t.is(control(core, abi.CONTROL_STALE_MS_OFF), STALE_MS);

@@ -1,6 +1,15 @@
 /** The agent's own socket and what the command line makes of its answers; no root, no kernel. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -91,6 +100,18 @@ test('admin: the socket of an agent that died is replaced; one that stops takes 
   await socket.close();
   t.false(existsSync(path));
   t.is(await askAgent(dir, '/services'), undefined);
+});
+
+test('admin: what an agent was making when it was killed is removed by the next one', async (t) => {
+  const dir = stateDir(t);
+  const [old, young] = [`${ADMIN_SOCKET}.Ab1Cd2`, `${ADMIN_SOCKET}.Ef3Gh4`];
+  for (const name of [old, young]) mkdirSync(join(dir, name));
+  writeFileSync(join(dir, old, 's'), '');
+  const longAgo = new Date(Date.now() - 120_000);
+  utimesSync(join(dir, old), longAgo, longAgo);
+  await serve(t, dir);
+  // The younger one may be of somebody who is at it now.
+  t.deepEqual(readdirSync(dir).sort(), [ADMIN_SOCKET, young]);
 });
 
 test('admin: a trace over the socket is what the engine says', async (t) => {

@@ -12,8 +12,9 @@ import {
   DNS_WHY_OFF,
 } from '../../../assembly/abi-dns.js';
 import { RegionId } from '../../../assembly/abi.js';
-import { createCore } from '../../core/instance.js';
+import { instantiatorOf, openCore } from '../../core/core.js';
 import type { Core } from '../../core/core.js';
+import { coreModule } from '../../core/instance.js';
 import { SAMPLE_EVERY } from '../../core/query-log.js';
 import type { Capacities } from '../../core/regions.js';
 import { WIRE_CACHE_ROOM, createWireCache } from '../../core/wire-cache.js';
@@ -60,15 +61,21 @@ export interface DnsCore extends Answerer, ZoneCore {
   applyNames(records: Uint8Array): number;
   /** A copy of the counters (ZONE_*_WORD of DNS_ZONE_MAX zones). */
   counters(): BigUint64Array;
+  /** Add what another core has counted. */
+  addCounters(counters: BigUint64Array): void;
 }
 
-/** @param sampleEvery  of the queries that are answered, one in so many is kept for a while; 0: none */
+/**
+ * @param sampleEvery  of the queries that are answered, one in so many is kept for a while; 0: none
+ * @param hashKeys     as StartOptions has them
+ */
 export function openDnsCore(
   capacities: DnsCapacities = DNS_CAPACITIES,
   sampleEvery = SAMPLE_EVERY,
+  hashKeys?: Uint8Array,
 ): DnsCore {
-  const core = createCore({ ...NO_PACKETS, ...capacities });
-  core.start({ offload: false, nowMs: monotonicMs(), sampleEvery });
+  const core = openCore(instantiatorOf(coreModule()), { ...NO_PACKETS, ...capacities });
+  core.start({ offload: false, nowMs: monotonicMs(), sampleEvery, hashKeys });
   const { view, words, exports } = core;
   const slotsAt = core.region(RegionId.UMEM).base;
   const space = {
@@ -90,6 +97,12 @@ export function openDnsCore(
       new BigUint64Array(
         view.slice(DNS_COUNTERS_BASE, DNS_COUNTERS_BASE + DNS_COUNTERS_BYTES).buffer,
       ),
+    addCounters: (counters) => {
+      for (const [i, count] of counters.entries()) {
+        const at = DNS_COUNTERS_BASE + i * BigUint64Array.BYTES_PER_ELEMENT;
+        if (count > 0n) words.setBigUint64(at, words.getBigUint64(at, true) + count, true);
+      }
+    },
     answer: (listener, message) => {
       view.set(message, space.streamAt);
       // How long a reply may be is seen to when it is sent.

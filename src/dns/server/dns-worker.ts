@@ -128,6 +128,14 @@ function begin(parent: MessagePort, spec: ThreadSpec): void {
       ];
       say({ type: 'scraped', id, metrics: families, notReady: program.notReady() });
     },
+    ask: ({ id, listener: of, message, client }) => {
+      void pending.ask(of, message, client).then((reply) => {
+        say({ type: 'asked', id, reply });
+      });
+    },
+    counted: ({ counters }) => {
+      core.addCounters(counters);
+    },
     explain: ({ id, message, client }) => {
       void explain(core, program, { listener, message, client: withPod(client) }).then(
         (explained) => {

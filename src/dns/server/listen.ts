@@ -9,7 +9,7 @@ import type { Answerer, AskHost } from './answerer.js';
 import type { Bound, DefaultBind } from './messages.js';
 import { listenStream } from './stream.js';
 import type { StreamListener } from './stream.js';
-import { listenUdp } from './udp.js';
+import { listenUdp, udpAt } from './udp.js';
 import type { UdpListener } from './udp.js';
 
 export interface Listening {
@@ -70,18 +70,6 @@ function isMissingFamily(error: unknown): boolean {
   return isErrno(error, 'EAFNOSUPPORT') || isErrno(error, 'EADDRNOTAVAIL');
 }
 
-/** Who is at the same address. */
-function successorOf(
-  bound: readonly Bound[],
-  successors: readonly Bound[],
-  fd: number,
-): number | undefined {
-  const own = bound.find((each) => each.fd === fd);
-  return successors.find(
-    ({ host, port, transport }) => transport === 'udp' && host === own?.host && port === own.port,
-  )?.fd;
-}
-
 /**
  * Open all sockets.
  *
@@ -124,7 +112,12 @@ async function listenOnce(
     const address = parseAddress(text);
     const at = { listener: id, address, isShared: options.isShared, ifindex: ifindexOf(zone) };
     const suffix = zone === undefined ? '' : `%${zone}`;
-    const where = { scheme, host: formatAddress(address) + suffix, namedPort: listener.port };
+    const where = {
+      listener: id,
+      scheme,
+      host: formatAddress(address) + suffix,
+      namedPort: listener.port,
+    };
     let chosen = port;
     if (scheme === 'dns') {
       const udp = listenUdp({ ...at, port }, core, ask);
@@ -182,7 +175,8 @@ async function listenOnce(
     unsent: () => udps.reduce((sum, udp) => sum + udp.unsent(), 0),
     stop: async (successors) => {
       for (const udp of udps) {
-        udp.stop(successorOf(bound, successors, udp.fd));
+        const own = bound.find(({ fd }) => fd === udp.fd);
+        udp.stop(own && udpAt(successors, own));
       }
       await Promise.all(streams.map((stream) => stream.stop()));
     },

@@ -48,6 +48,16 @@ export type ToThread =
   | { readonly type: 'names'; readonly id: number; readonly records: Uint8Array }
   | { readonly type: 'pods'; readonly pods: PodsByAddress }
   | { readonly type: 'scrape'; readonly id: number }
+  /** A query that another has received. */
+  | {
+      readonly type: 'ask';
+      readonly id: number;
+      readonly listener: number;
+      readonly message: Uint8Array;
+      readonly client: Client;
+    }
+  /** What another has counted, in the words of the core. */
+  | { readonly type: 'counted'; readonly counters: BigUint64Array }
   /** What would be answered to a query of the main listener's, and by whom. */
   | {
       readonly type: 'explain';
@@ -71,6 +81,8 @@ export type ToThread =
 
 /** A socket that listens. */
 export interface Bound {
+  /** Number of its listener. */
+  readonly listener: number;
   readonly scheme: string;
   readonly host: string;
   readonly port: number;
@@ -105,6 +117,7 @@ export type FromThread =
       readonly metrics: readonly Family[];
       readonly notReady: readonly string[];
     }
+  | { readonly type: 'asked'; readonly id: number; readonly reply: Uint8Array }
   | { readonly type: 'explained'; readonly id: number; readonly explained: Explained }
   | { readonly type: 'queried'; readonly id: number; readonly page: QueryPage }
   | { readonly type: 'stopped' }

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../errors.js';
 import type { Cut } from '../chain/cuts.js';
 import type { QueryPage } from '../../core/query-log.js';
 import type { Client } from '../plugin.js';
+import type { AskHost } from './answerer.js';
 import type { Explained } from './explain.js';
 import type { Bound, DefaultBind, FromThread, LogPart, PodsByAddress } from './messages.js';
 import type { ThreadReady, ThreadSpec, ToThread } from './messages.js';
@@ -36,6 +37,10 @@ export interface DnsThread {
   applyNames(records: Uint8Array): Promise<Uint8Array>;
   setPods(pods: PodsByAddress): void;
   scrape(): Promise<Scraped>;
+  /** Answer a query that another has received. @returns  what is sent; empty: nothing */
+  readonly ask: AskHost;
+  /** Add what another has counted: words of a core. */
+  addCounters(counters: BigUint64Array): void;
   /** What would be answered to a query. @returns undefined when the thread has ended */
   explain(message: Uint8Array, client: Client): Promise<Explained | undefined>;
   /** A sample of its queries. @param since  `written` of the page before */
@@ -104,6 +109,9 @@ export async function startDnsThread(
     scraped: ({ id, metrics, notReady }) => {
       answered(id, { metrics, notReady } satisfies Scraped);
     },
+    asked: ({ id, reply }) => {
+      answered(id, reply);
+    },
     explained: ({ id, explained }) => {
       answered(id, explained);
     },
@@ -164,6 +172,11 @@ export async function startDnsThread(
         metrics: [],
         notReady: ['the thread has ended'],
       }),
+    ask: (listener, message, client) =>
+      ask<Uint8Array>((id) => ({ type: 'ask', id, listener, message, client }), new Uint8Array()),
+    addCounters: (counters) => {
+      say({ type: 'counted', counters });
+    },
     explain: (message, client) =>
       ask<Explained | undefined>((id) => ({ type: 'explain', id, message, client }), undefined),
     queries: (part, since) =>

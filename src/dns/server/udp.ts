@@ -10,6 +10,7 @@ import * as native from '../../native.js';
 import * as sockets from '../../native-sockets.js';
 import type { Client } from '../plugin.js';
 import type { Answerer, AskHost } from './answerer.js';
+import type { Bound } from './messages.js';
 
 export interface UdpListenerSpec {
   readonly listener: number;
@@ -43,6 +44,15 @@ const RECEIVE_BUFFER = 4 << 20;
 const PEER_LOCAL_OFF = 16;
 const PEER_PORT_OFF = 32;
 const PEER_FAMILY_OFF = 34;
+
+/** The descriptor of who is at an address. */
+export function udpAt(
+  bound: readonly Bound[],
+  { host, port }: { readonly host: string; readonly port: number },
+): number | undefined {
+  return bound.find((each) => each.transport === 'udp' && each.host === host && each.port === port)
+    ?.fd;
+}
 
 /** Who sent a datagram, from what `sockets.udpPeer` says. */
 function clientOf(peer: Uint8Array, own: { address: Address; port: number }): Client {
