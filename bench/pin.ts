@@ -15,3 +15,11 @@ export function pinSelf(scope: Scope, cpu: number): void {
   pin(String(cpu));
   scope.defer(() => pin(`0-${os.cpus().length - 1}`));
 }
+
+/**
+ * Keep all threads of a process on one processor, whatever they chose: knotd binds its first worker for
+ * UDP or XDP to processor 0, where it would be beside the client, which then wakes nobody elsewhere.
+ */
+export function pinThreads(pid: number, cpu: number): void {
+  execFileSync('taskset', ['-apc', String(cpu), String(pid)], { stdio: 'ignore' });
+}

@@ -16,7 +16,7 @@ import { missingAgent, startSluiceNode } from '../net/agent.js';
 import { SERVER_ADDR, SERVICES, startKernelNode, type PodNode } from '../net/pods.js';
 import { missingTools, start } from '../net/sh.js';
 import { missingNative } from '../net/sluice.js';
-import { GENERATOR_CPU, SUBJECT_CPU } from '../pin.js';
+import { GENERATOR_CPU, SUBJECT_CPU, pinThreads } from '../pin.js';
 import { ask, type LoadSample } from './load.js';
 import { workDir, writeKnotConf } from './servers.js';
 import { untilServes } from './wait.js';
@@ -80,6 +80,7 @@ async function runPods(context: Context): Promise<Result[]> {
   for (const { name, pods } of [theirs, ours]) {
     await untilServes(name, pods.client, DNS.clusterIP, NAMED);
   }
+  pinThreads(theirs.pid, SUBJECT_CPU);
   const seconds = context.quick ? QUICK_SECONDS : SECONDS;
   const sampler = (who: Answering) => async (): Promise<Readonly<LoadSample>> => {
     const asked = { ...who, host: DNS.clusterIP, port: DNS_PORT };

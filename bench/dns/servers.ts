@@ -6,6 +6,7 @@ import path from 'node:path';
 import dnsPacket from 'dns-packet';
 import { packageFile } from '../../src/package-root.js';
 import { start } from '../net/sh.js';
+import { pinThreads } from '../pin.js';
 import type { Scope } from '../scope.js';
 import type { Asked } from './load.js';
 import { untilAnswers } from './wait.js';
@@ -74,6 +75,7 @@ async function begin(
   const { pid } = start(scope, { cpu }, ...argv);
   const port = PORTS[name];
   await untilAnswers(name, () => answers(HOST, port));
+  pinThreads(pid, cpu);
   return { name, pid, host: HOST, port };
 }
 

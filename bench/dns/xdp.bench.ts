@@ -16,7 +16,7 @@ import { createNetns, createVeth, ip, type Device } from '../net/netns.js';
 import { missingTools, run, start } from '../net/sh.js';
 import { missingNative } from '../net/sluice.js';
 import { deviceOf, startNode } from '../net/uplink.js';
-import { GENERATOR_CPU, SUBJECT_CPU } from '../pin.js';
+import { GENERATOR_CPU, SUBJECT_CPU, pinThreads } from '../pin.js';
 import type { Scope } from '../scope.js';
 import { cpuSeconds } from './load.js';
 import { writeKnotConf, workDir } from './servers.js';
@@ -182,6 +182,7 @@ export const suites: readonly Suite[] = [
       const rig = { sluice: await startSluice(scope), knot: startKnot(scope, knotDir), queries };
       for (const server of [rig.sluice, rig.knot])
         await untilServes(server.name, server.client.netns, DNS_ADDR);
+      pinThreads(rig.knot.pid, SUBJECT_CPU);
       const results: Result[] = [];
       for (const name of names) results.push(...(await runCase(context, rig, name)));
       return results;

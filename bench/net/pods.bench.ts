@@ -161,8 +161,8 @@ async function runRtt(context: Context): Promise<Result[]> {
   });
   const connects = await compareNodes(context, nodes, {
     pairs: context.samples,
-    // SYN and SYN-ACK of each, at least.
-    lane: [2 * CONNECTS * share, Infinity],
+    // The SYN of each, at least.
+    lane: [CONNECTS * share, Infinity],
     once: (node) => connectOnce(node, CONNECTS * share),
   });
   return [...rttResults('net/rtt/ping', pings), ...rttResults('net/rtt/first-packet', connects)];

@@ -20,6 +20,7 @@ import { startNameserver } from '../nameserver/nameserver.js';
 import type { Nameserver } from '../nameserver/nameserver.js';
 import { createProgrammingTimes } from '../nameserver/programming-times.js';
 import { watchCorefile } from '../nameserver/serve.js';
+import { unmetOf, wantsAllPods } from '../nameserver/unmet.js';
 import type { SourceEvent } from '../model/events.js';
 import type { NamesScope } from '../sources/kubernetes/kubernetes.js';
 import type { Node } from './node.js';
@@ -116,12 +117,14 @@ export async function openNodeDns(parts: NodeDnsParts): Promise<NodeDns | undefi
   control.setDns({ service, listener: server.ready().listener, addresses, port });
   const endpoints = createEndpoints({ server, metrics, log });
   await followProbes(server, endpoints, log);
-  const stopWatching = watchCorefile({ server, endpoints, metrics, log });
+  const allPods = wantsAllPods(server);
+  const reloaded = (): void => {
+    for (const each of unmetOf(server, { askers: true, allPods })) log.warn(each);
+  };
+  const stopWatching = watchCorefile({ server, endpoints, metrics, log, reloaded });
   let pods: readonly LocalPod[] | undefined;
   return {
-    scope: {
-      allPods: server.ready().zones.some((zone) => zone.options.pods === 'verified'),
-    },
+    scope: { allPods },
     server,
     noticed: (event) => {
       times.noticed(event);

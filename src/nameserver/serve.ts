@@ -27,6 +27,7 @@ import type { Nameserver } from './nameserver.js';
 import { NAME_LOG } from './name-log-format.js';
 import { createProgrammingTimes } from './programming-times.js';
 import type { ProgrammingTimes } from './programming-times.js';
+import { unmetOf, wantsAllPods } from './unmet.js';
 
 export interface ServeOptions {
   /** Undefined: `Corefile` is not there, and whoever asks is told who he is (CoreDNS's default). */
@@ -65,12 +66,14 @@ interface Followed {
   readonly times: ProgrammingTimes;
   readonly cluster: ReturnType<typeof createCluster>;
   readonly log: Log;
+  /** Those of the whole cluster, too. */
+  readonly allPods: boolean;
 }
 
 /** Hand what the source says to the names, until it is over. */
 async function follow(
   options: ServeOptions,
-  { server, cluster, times, log }: Followed,
+  { server, cluster, times, log, allPods }: Followed,
   signal: AbortSignal,
 ): Promise<void> {
   const { files, kubeconfig } = options;
@@ -80,14 +83,13 @@ async function follow(
     : files === undefined
       ? { files: undefined, kubernetes: { kubeconfig } }
       : { files, kubernetes: undefined };
-  const hasPods = server.ready().zones.some((zone) => zone.options.pods === 'verified');
   try {
     // YAML and schemas take long to load, and what is kept on disk is answered meanwhile.
     const { openSource } = await import('../sources/open.js');
     const events = openSource({
       // Names are kept by themselves: objects of a snapshot would pass for what the API server says.
       ...{ source, nodeName: '', stateDir: undefined, log, signal },
-      names: { allPods: hasPods },
+      names: { allPods },
     });
     for await (const event of events) {
       times.noticed(event);
@@ -218,15 +220,17 @@ export async function serveDns(
   }
   const endpoints = createEndpoints({ server, metrics, log });
   const admin = await openAdmin(options, server, log);
-  const keep = (): void => {
+  const allPods = wantsAllPods(server);
+  const settled = (): void => {
+    for (const each of unmetOf(server, { askers: false, allPods })) log.warn(each);
     keepEarly(options, server, log);
   };
-  keep();
-  const stopWatching = watchCorefile({ server, endpoints, metrics, log, reloaded: keep });
+  settled();
+  const stopWatching = watchCorefile({ server, endpoints, metrics, log, reloaded: settled });
   const ended = AbortSignal.any([signal, over.signal]);
   try {
     await endpoints.follow(server.ready().settings);
-    const following = follow(options, { server, cluster, times, log }, ended);
+    const following = follow(options, { server, cluster, times, log, allPods }, ended);
     if (!ended.aborted) await Promise.race([following, once(ended, 'abort')]);
     endpoints.beginLameduck();
     const { health } = server.ready().settings;

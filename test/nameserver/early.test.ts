@@ -11,6 +11,7 @@ import { udpOpen } from '../../src/native-sockets.js';
 import type { Early } from '../../src/nameserver/early/early.js';
 import { openEarly } from '../../src/nameserver/early/early.js';
 import type { EarlySetup } from '../../src/nameserver/early/setup.js';
+import type { Bound } from '../../src/dns/server/messages.js';
 import type { DnsThread } from '../../src/dns/server/thread.js';
 import { freePort } from '../support/ports.js';
 import { ask, askUntil, query, sendUdp } from './client.js';
@@ -81,13 +82,10 @@ const setupOf = ({ stateDir }: Left): EarlySetup =>
   JSON.parse(readFileSync(join(stateDir, 'early.json'), 'utf8')) as EarlySetup;
 
 /** A thread that answers with what it is asked. */
-function standIn(t: Owner, { port }: Left) {
+function standIn(bound: readonly Partial<Bound>[]) {
   const counted: bigint[] = [];
-  const address = parseAddress('127.0.0.1');
-  const { fd } = udpOpen({ address, port, isShared: true });
-  t.teardown(() => closeFd(fd));
   const thread = {
-    bound: () => [{ transport: 'udp', host: '127.0.0.1', port, fd }],
+    bound: () => bound,
     ask: (_: number, message: Uint8Array) =>
       Promise.resolve(
         dnsPacket.encode({ ...dnsPacket.decode(Buffer.from(message)), type: 'response' }),
@@ -99,9 +97,17 @@ function standIn(t: Owner, { port }: Left) {
   return { thread: thread as unknown as DnsThread, counted };
 }
 
+/** A socket at the same address, as a thread of the server opens it. */
+function openSuccessor(t: Owner, { port }: Left): Partial<Bound> {
+  const address = parseAddress('127.0.0.1');
+  const { fd } = udpOpen({ address, port, isShared: true });
+  t.teardown(() => closeFd(fd));
+  return { transport: 'udp', host: '127.0.0.1', port, fd };
+}
+
 function open(t: Owner, left: Left, words = setupOf(left).words): Early | undefined {
   const early = openEarly(left.stateDir, words);
-  t.teardown(() => early?.handOver(standIn(t, left).thread));
+  t.teardown(() => early?.handOver(standIn([]).thread));
   return early;
 }
 
@@ -120,7 +126,6 @@ test.serial(
 test.serial('early: what the core leaves to the host waits for the server', async (t) => {
   const left = await leave(t);
   const early = openEarly(left.stateDir, setupOf(left).words);
-  const { thread, counted } = standIn(t, left);
   const message = query('example.org');
   let isHandedOver = false;
   const waiting = sendUdp(message, left).then((reply) => {
@@ -129,6 +134,7 @@ test.serial('early: what the core leaves to the host waits for the server', asyn
   });
   await ask(left, WEB);
   // By then the first query has been received, too.
+  const { thread, counted } = standIn([openSuccessor(t, left)]);
   isHandedOver = true;
   early?.handOver(thread);
   t.deepEqual((await waiting)?.subarray(0, 2), message.subarray(0, 2));

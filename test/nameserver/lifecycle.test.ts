@@ -287,3 +287,18 @@ test.serial('metrics: the time from a change of endpoints to its answer', async 
   const sum = valueOf(body, `${series}_sum{${labels}}`) ?? NaN;
   t.true(sum > 0 && sum <= tookSec + 0.05, `${sum} of ${tookSec} s`);
 });
+
+test.serial(
+  'what a Corefile asks for in vain is said, at the start and with a reload',
+  async (t) => {
+    const corefile = (pods: string): string =>
+      `.:53 {\n kubernetes cluster.local {\n  pods ${pods}\n }\n autopath @kubernetes\n}\n`;
+    const server = await serve(t, { corefile: corefile('insecure'), objects: OBJECTS });
+    const { msg } = await server.said(/autopath @kubernetes does nothing here/);
+    t.regex(msg, /Corefile:5: /);
+    server.write('Corefile', corefile('verified'));
+    server.child.kill('SIGUSR1');
+    await server.said(/pods verified: pods are followed from the next start on/);
+    await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+  },
+);
