@@ -2,11 +2,12 @@
  * Everything the demo makes, and its removal: at the end, on failure, when the process is told to
  * stop. Removal is synchronous, so that it also works while the process ends.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLab } from './netns.js';
 import type { Lab } from './netns.js';
+import { isAlive, list, removeRemains } from './remains.js';
 
 const PIN_PARENT = '/sys/fs/bpf/sluice';
 const NETNS_DIR = '/var/run/netns';
@@ -26,20 +27,6 @@ export interface Site {
   leftovers(): string[];
 }
 
-function list(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    // ESRCH: there is no such process, which is what was asked.
-    return false;
-  }
-}
-
 /** Remove the folder of all pins, if we made it and nobody else uses it. */
 function removeParent(hadParent: boolean): void {
   if (hadParent || !existsSync(PIN_PARENT)) return;
@@ -48,9 +35,10 @@ function removeParent(hadParent: boolean): void {
 
 /** @param beforeExit  done first when a signal or an error ends the process (the screen) */
 export function openSite(beforeExit: () => void): Site {
+  removeRemains(PIN_PARENT);
   const hadParent = existsSync(PIN_PARENT);
   const pids = new Set<number>();
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
+  const folder = mkdtempSync(join(tmpdir(), `sluice-demo-${process.pid}-`));
   const pinRoot = join(PIN_PARENT, `demo-${process.pid}`);
   const lab = openLab();
 
