@@ -112,8 +112,9 @@ export function createZoneFeed(parts: ZoneFeedParts): ZoneFeed {
   let running: Promise<void> | undefined;
   let isAsked = false;
 
-  const send = async (records: Uint8Array): Promise<Uint8Array> => {
-    nameLog?.append(records);
+  /** @param kept  what is said on disk instead */
+  const send = async (records: Uint8Array, kept = records): Promise<Uint8Array> => {
+    nameLog?.append(kept);
     for (const { space, name } of recordsOf(records)) inherited.delete(keyOf(space, name));
     const [first = records] = await Promise.all(
       sinks.map((sink) => sink.applyNames(Uint8Array.from(records))),
@@ -121,9 +122,9 @@ export function createZoneFeed(parts: ZoneFeedParts): ZoneFeed {
     return first;
   };
 
-  const valueOf = (cut: Cut): Uint8Array => {
+  const valueOf = (cut: Cut, isHeard: boolean): Uint8Array => {
     const held = zones.get(cut.space);
-    const flags = held && !isSynced ? cut.flags | CUT_F_UNSYNCED : cut.flags;
+    const flags = held && !isHeard ? cut.flags | CUT_F_UNSYNCED : cut.flags;
     return cutValue({
       ...{ space: cut.space, cache: cut.cache, udpMax: cut.udpMax, zone: cut.counters, flags },
       serial: held?.zone.serial() ?? 0,
@@ -131,25 +132,30 @@ export function createZoneFeed(parts: ZoneFeedParts): ZoneFeed {
     });
   };
 
-  /** Records of cuts that are not as they should be. */
-  const cutRecords = (): Uint8Array => {
-    const writer = createNamesWriter();
+  /** Of a cut on disk: who reads it there has not heard the API server. */
+  const keptValueOf = (cut: Cut): Uint8Array => valueOf(cut, false);
+
+  /** Records of cuts that are not as they should be, and as they are kept on disk. */
+  const cutRecords = (): readonly [Uint8Array, Uint8Array] => {
+    const [writer, kept] = [createNamesWriter(), createNamesWriter()];
     const wanted = new Set<string>();
     for (const cut of cuts) {
       const key = keyOf(cut.listener, cut.zone);
       wanted.add(key);
-      const bytes = valueOf(cut);
+      const bytes = valueOf(cut, isSynced);
       const value = Buffer.from(bytes).toString('latin1');
       if (programmed.get(key)?.value === value) continue;
       programmed.set(key, { cut, value });
       writer.put(cut.listener, 0, cut.zone, bytes);
+      kept.put(cut.listener, 0, cut.zone, keptValueOf(cut));
     }
     for (const [key, { cut }] of programmed) {
       if (wanted.has(key)) continue;
       programmed.delete(key);
       writer.remove(cut.listener, cut.zone);
+      kept.remove(cut.listener, cut.zone);
     }
-    return writer.take();
+    return [writer.take(), kept.take()];
   };
 
   /** What an earlier process had and this one does not: gone, once all is known. */
@@ -185,7 +191,7 @@ export function createZoneFeed(parts: ZoneFeedParts): ZoneFeed {
       }
     }
     const writer = createNamesWriter();
-    for (const cut of cuts) writer.put(cut.listener, 0, cut.zone, valueOf(cut));
+    for (const cut of cuts) writer.put(cut.listener, 0, cut.zone, keptValueOf(cut));
     yield writer.take();
   };
 
@@ -195,11 +201,11 @@ export function createZoneFeed(parts: ZoneFeedParts): ZoneFeed {
       // Before the first sync there may be less in the cluster than an earlier process knew.
       const flushed = flushing?.();
       if (isSynced || inherited.size === 0) await flushZones();
+      const [records, kept] = cutRecords();
+      if (records.length > 0) await send(records, kept);
       // What is left over is known only when all that is there has been said.
-      for (const next of [cutRecords, leftovers]) {
-        const records = next();
-        if (records.length > 0) await send(records);
-      }
+      const gone = leftovers();
+      if (gone.length > 0) await send(gone);
       flushed?.();
       if (isSynced && nameLog?.isLong() === true) nameLog.replace(identity, everything());
     }

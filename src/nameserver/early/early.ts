@@ -5,20 +5,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { HASH_KEYS, Op } from '../../../assembly/abi.js';
-import {
-  CUT_FLAGS_OFF,
-  CUT_F_UNSYNCED,
-  CUT_SPACE_OFF,
-  ENTRY_NAME_LEN_OFF,
-  ENTRY_NAME_OFF,
-  NAMES_ENTRY_OFF,
-  NAMES_OP_OFF,
-  NAMES_SIZE_OFF,
-  NAMES_SPACE_OFF,
-  SPACE_FIRST,
-} from '../../../assembly/abi-dns.js';
+import { HASH_KEYS } from '../../../assembly/abi.js';
 import { parseAddress } from '../../addr.js';
+import { refusedNames } from '../../core/names-writer.js';
 import { deferred } from '../../deferred.js';
 import { openDnsCore } from '../../dns/server/dns-core.js';
 import type { DnsCapacities, DnsCore } from '../../dns/server/dns-core.js';
@@ -36,7 +25,6 @@ export interface Early {
   handOver(thread: DnsThread): void;
 }
 
-const ALIGNMENT = 8;
 /** Names of a record's size at least. */
 const RECORD_MIN = 64;
 const NAMES_MIN = 1024;
@@ -60,28 +48,6 @@ function publicKeys(): Uint8Array {
   return Uint8Array.from({ length: HASH_KEYS * 4 }, () => Math.floor(Math.random() * 256));
 }
 
-/**
- * Let cuts say that there may be names which are not known: the API server has not been heard.
- *
- * @returns how many records there are
- */
-function unsync(records: Uint8Array): number {
-  const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
-  let count = 0;
-  for (let at = 0; at < records.length; at += view.getUint32(at + NAMES_SIZE_OFF, true)) {
-    count++;
-    const isCut = view.getUint16(at + NAMES_SPACE_OFF, true) < SPACE_FIRST;
-    if (!isCut || view.getUint16(at + NAMES_OP_OFF, true) !== Op.PUT) continue;
-    const entry = at + NAMES_ENTRY_OFF;
-    const head = ENTRY_NAME_OFF + view.getUint8(entry + ENTRY_NAME_LEN_OFF);
-    const cut = entry + Math.ceil(head / ALIGNMENT) * ALIGNMENT;
-    if (view.getUint16(cut + CUT_SPACE_OFF, true) === 0) continue;
-    const flags = view.getUint16(cut + CUT_FLAGS_OFF, true) | CUT_F_UNSYNCED;
-    view.setUint16(cut + CUT_FLAGS_OFF, flags, true);
-  }
-  return count;
-}
-
 /** A core with the names of a file. @returns undefined when there are none, or not all of them fit */
 function coreWith(file: string, identity: string): DnsCore | undefined {
   const bytes = readFileSync(file);
@@ -89,8 +55,8 @@ function coreWith(file: string, identity: string): DnsCore | undefined {
   if (batches.length === 0) return undefined;
   const core = openDnsCore(capacitiesFor(bytes.length), 0, publicKeys());
   const areApplied = batches.every((records) => {
-    const count = unsync(records);
-    return core.applyNames(records) === count;
+    core.applyNames(records);
+    return refusedNames(records).length === 0;
   });
   return areApplied ? core : undefined;
 }
