@@ -12,7 +12,10 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { isMainThread, threadId } from 'node:worker_threads';
 
-const NETNS_DIR = '/var/run/netns';
+/** Where namespaces have their names. */
+export const NETNS_DIR = '/var/run/netns';
+/** Name of a lab's namespace, with the id of the process that made it. */
+export const LAB_NAMESPACE = /^slu(\d+)\.\d+\.\d+-/;
 const RUN_TIMEOUT_MS = 10_000;
 /** Nothing is meant to end by this: it is for what its owner has lost sight of. */
 const START_TIMEOUT_MS = 600_000;

@@ -6,8 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-const NETNS_DIR = '/var/run/netns';
+import { LAB_NAMESPACE, NETNS_DIR } from './netns.js';
 
 export function list(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
@@ -40,7 +39,7 @@ function endAllIn(namespace: string): void {
 
 /** @param pinParent  folder of the pins of all demos */
 export function removeRemains(pinParent: string): void {
-  const namespaces = deadIn(NETNS_DIR, /^slu(\d+)\.\d+\.\d+-/);
+  const namespaces = deadIn(NETNS_DIR, LAB_NAMESPACE);
   for (const name of namespaces) endAllIn(name);
   for (const name of namespaces) spawnSync('ip', ['netns', 'delete', name]);
   for (const [folder, pattern] of [

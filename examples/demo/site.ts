@@ -5,12 +5,11 @@
 import { existsSync, mkdtempSync, rmSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLab } from './netns.js';
+import { LAB_NAMESPACE, NETNS_DIR, openLab } from './netns.js';
 import type { Lab } from './netns.js';
 import { isAlive, list, removeRemains } from './remains.js';
 
 const PIN_PARENT = '/sys/fs/bpf/sluice';
-const NETNS_DIR = '/var/run/netns';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface Site {
@@ -62,7 +61,7 @@ export function openSite(beforeExit: () => void): Site {
   for (const signal of SIGNALS) process.prependListener(signal, onSignal);
   process.prependListener('exit', close);
 
-  const isOurs = (name: string): boolean => name.startsWith(`slu${process.pid}.`);
+  const isOurs = (name: string): boolean => LAB_NAMESPACE.exec(name)?.[1] === `${process.pid}`;
   return {
     lab,
     folder,
