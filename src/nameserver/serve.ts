@@ -115,15 +115,14 @@ interface Watching {
 }
 
 /** Read the Corefile again every now and then, as `reload` says, and on SIGUSR1. */
-export function watchCorefile(watching: Watching): () => void {
-  const { server, endpoints, metrics, log } = watching;
+export function watchCorefile({ server, endpoints, metrics, log, reloaded }: Watching): () => void {
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
   const look = async (): Promise<void> => {
     try {
       if (!(await server.reload())) return;
       log.info(`Corefile read again: ${server.corefile().hash}`);
-      watching.reloaded?.();
+      reloaded?.();
       await endpoints.follow(server.ready().settings);
     } catch (error) {
       metrics.count('coredns_reload_failed_total');

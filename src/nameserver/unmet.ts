@@ -1,5 +1,6 @@
 /** What a Corefile asks for and a running server does not do; all else it does. */
 import type { Token } from '../dns/corefile/corefile.js';
+import { isOfPods } from '../dns/plugins/autopath.js';
 import type { Nameserver } from './nameserver.js';
 
 export interface Known {
@@ -22,7 +23,7 @@ export function unmetOf(
   const searches = server
     .corefile()
     .blocks.flatMap(({ directives }) => directives)
-    .filter(({ name, args }) => name.text === 'autopath' && args.at(-1)?.text === '@kubernetes');
+    .filter((directive) => directive.name.text === 'autopath' && isOfPods(directive));
   const at = ({ file, line }: Token): string => `${file}:${line}`;
   return [
     ...(askers ? [] : searches).map(

@@ -30,6 +30,11 @@ const ROOT = Uint8Array.of(0);
 const TYPES: ReadonlySet<number> = new Set([RecordType.A, RecordType.AAAA, RecordType.HTTPS]);
 const REVERSE = ['in-addr.arpa', 'ip6.arpa'].map(parseName);
 
+/** Whether an `autopath` walks the search list of who asks. */
+export function isOfPods({ args }: Pick<Directive, 'args'>): boolean {
+  return args.at(-1)?.text === KUBERNETES;
+}
+
 /** Names of a search list that are no names are left out, as resolvers do. */
 function searchOf(path: string, folder: string): WireName[] {
   const text = readFileSync(resolve(folder, path), 'utf8');
@@ -123,8 +128,8 @@ export const setUpAutopath: Setup = (directives, context) => {
   expectNoBlock(directive);
   const zones = readZones(directive.args.slice(0, -1), context.zones);
   const source = directive.args.at(-1) ?? directive.name;
-  const isOfPods = source.text === KUBERNETES;
-  if (!isOfPods && source.text.startsWith('@')) {
+  const isPods = isOfPods(directive);
+  if (!isPods && source.text.startsWith('@')) {
     failAt(
       source,
       `${shown(source.text)}: expected ${KUBERNETES} or the path of a resolv.conf file`,
@@ -132,11 +137,11 @@ export const setUpAutopath: Setup = (directives, context) => {
   }
   let listed: WireName[];
   try {
-    listed = searchOf(isOfPods ? context.resolvConf : source.text, context.folder);
+    listed = searchOf(isPods ? context.resolvConf : source.text, context.folder);
   } catch (error) {
     return failAt(source, `${shown(source.text)}: cannot be read: ${messageOf(error)}`);
   }
-  const cluster = isOfPods ? clusterZone(directive, context) : undefined;
+  const cluster = isPods ? clusterZone(directive, context) : undefined;
   const searchFor = (query: Query): readonly WireName[] =>
     cluster === undefined ? listed : podSearch(query, cluster, listed);
   const { metrics, server } = context;
