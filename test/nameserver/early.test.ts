@@ -14,14 +14,13 @@ import type { EarlySetup } from '../../src/nameserver/early/setup.js';
 import type { Bound } from '../../src/dns/server/messages.js';
 import type { DnsThread } from '../../src/dns/server/thread.js';
 import { freePort } from '../support/ports.js';
+import { until } from '../support/until.js';
 import { ask, askUntil, query, sendUdp } from './client.js';
 import { metricOf } from './metric.js';
 import { OBJECTS, WEB } from './objects.js';
 import { openFolder, serve, start } from './served.js';
 import type { Owner, ServedOptions } from './served.js';
 
-const PATIENCE_MS = 15_000;
-const PAUSE_MS = 10;
 /** A start takes a fraction of it. */
 const HAMMER_MS = 2_000;
 
@@ -47,14 +46,6 @@ interface Left extends ServedOptions {
   readonly folder: string;
   readonly stateDir: string;
   readonly port: number;
-}
-
-async function until(what: string, isTrue: () => boolean): Promise<void> {
-  const endMs = Date.now() + PATIENCE_MS;
-  while (!isTrue()) {
-    if (Date.now() > endMs) throw new Error(`never ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-  }
 }
 
 /** What a server leaves that has answered, and has ended. */

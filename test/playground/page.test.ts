@@ -13,7 +13,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -28,6 +27,7 @@ import { createLog } from '../../src/log.js';
 import { packageFile, packageRoot } from '../../src/package-root.js';
 import { replay } from '../../src/replay.js';
 import { needs } from '../support/skip.js';
+import { axe } from './axe.js';
 
 const SCREENSHOT = 'docs/images/playground.png';
 const CAPTURES = ['service', 'masquerade', 'dns', 'malformed'];
@@ -45,7 +45,6 @@ const browserTest = needs({
   also: existsSync(CHROMIUM) ? undefined : `needs Chromium at ${CHROMIUM} (Debian: chromium)`,
 });
 
-const { source: axeSource } = createRequire(import.meta.url)('axe-core') as { source: string };
 const folder = mkdtempSync(join(tmpdir(), 'sluice-playground-'));
 let served: Served | undefined;
 let browser: Browser | undefined;
@@ -349,25 +348,6 @@ browserTest('playground: the meter measures packets and answers until it is stop
     t.is(await page.textContent('#meter'), 'Start');
   });
 });
-
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly {
-    readonly target: readonly string[];
-    readonly failureSummary: string;
-  }[];
-}
-
-/** What axe-core finds, a line each. */
-async function axe(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource);
-  const violations = await page.evaluate<Violation[]>(
-    'axe.run().then((found) => found.violations)',
-  );
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id} ${target.join(' ')}: ${failureSummary}`),
-  );
-}
 
 browserTest(
   'playground: accessible as far as axe-core can tell, light and dark, wide and narrow',

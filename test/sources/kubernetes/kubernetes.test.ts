@@ -9,7 +9,8 @@ import { needs } from '../../support/skip.js';
 import { startApiServer } from './api-server.js';
 import type { ApiServer } from './api-server.js';
 import { makeIdentity } from '../../support/certificates.js';
-import { QUICK, temporary, until, watchDouble } from './watched.js';
+import { QUICK, temporary, watchDouble } from './watched.js';
+import { until } from '../../support/until.js';
 import type { Watched } from './watched.js';
 
 const tlsTest = needs({ tools: ['openssl'] });

@@ -15,7 +15,8 @@ import { startApiServer } from './api-server.js';
 import type { ApiServer } from './api-server.js';
 import { makeIdentity } from '../../support/certificates.js';
 import type { Identity } from '../../support/certificates.js';
-import { temporary, until, watchDouble } from './watched.js';
+import { temporary, watchDouble } from './watched.js';
+import { until } from '../../support/until.js';
 
 const NUM_RUNS = 100;
 /** A source that is silent for this long is waiting for the server. */

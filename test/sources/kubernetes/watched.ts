@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createLog } from '../../../src/log.js';
 import type { PutEvent, SourceEvent } from '../../../src/model/events.js';
 import { objectKey } from '../../../src/model/keys.js';
@@ -11,19 +10,6 @@ import { createCounters } from '../../../src/sources/counters.js';
 import { watchKubernetes } from '../../../src/sources/kubernetes/kubernetes.js';
 import type { KubernetesOptions } from '../../../src/sources/kubernetes/kubernetes.js';
 import { HERE } from '../../model/objects.js';
-
-/** Far above what anything here takes, far below the limit of the runner. */
-const PATIENCE_MS = 20_000;
-const TURN_MS = 2;
-
-/** Wait for a condition. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await delay(TURN_MS);
-  }
-}
 
 export async function temporary(): Promise<{ dir: string; remove: () => Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-kubernetes-'));
