@@ -140,8 +140,9 @@ export function watchCorefile({ server, endpoints, metrics, log, reloaded }: Wat
   function now(): void {
     void look().then(arm);
   }
-  arm();
   process.on('SIGUSR1', now);
+  // It may have been changed, and the signal sent, while the server was being started.
+  now();
   return () => {
     isOver = true;
     clearTimeout(timer);

@@ -52,5 +52,7 @@ async function startDns(words: readonly string[]): Promise<void> {
   await dns.main({ words, thread, early });
 }
 
+// Node's own answer to it is a debugger for everybody on the machine. Whoever reloads by it listens too.
+process.on('SIGUSR1', () => undefined);
 if (process.argv[2] === 'dns') void startDns(process.argv.slice(3));
 else void import('../cli.js');

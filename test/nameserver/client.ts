@@ -129,3 +129,10 @@ export async function askUntil(
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** No service of any cluster here. */
+const MISSING = 'none.missing.svc.cluster.local';
+
+/** Ask until the cluster is known completely: what it may still have is SERVFAIL before, not denied. */
+export const askUntilComplete = (where: Where): Promise<Told> =>
+  askUntil(where, MISSING, ({ rcode }) => rcode === 'NXDOMAIN');

@@ -8,7 +8,7 @@ import dnsPacket from 'dns-packet';
 import type { DecodedPacket } from 'dns-packet';
 import { makeIdentity } from '../support/certificates.js';
 import { needs, whyNot } from '../support/skip.js';
-import { ask, askUntil, framed, query, sendTcp, sendUdp } from './client.js';
+import { ask, askUntilComplete, framed, query, sendTcp, sendUdp } from './client.js';
 import { createOwner, openFolder, serve } from './served.js';
 import type { Served } from './served.js';
 
@@ -54,7 +54,7 @@ test.before(async () => {
     addresses: HOSTS,
     folder,
   });
-  await askUntil(server, SVC, ({ rcode }) => rcode === 'NOERROR');
+  await askUntilComplete(server);
 });
 test.after.always(owner.end);
 

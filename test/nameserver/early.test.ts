@@ -15,7 +15,7 @@ import type { Bound } from '../../src/dns/server/messages.js';
 import type { DnsThread } from '../../src/dns/server/thread.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
-import { ask, askUntil, query, sendUdp } from './client.js';
+import { ask, askUntil, askUntilComplete, query, sendUdp } from './client.js';
 import { metricOf } from './metric.js';
 import { OBJECTS, WEB } from './objects.js';
 import { openFolder, serve, start } from './served.js';
@@ -62,7 +62,7 @@ async function leave(t: Owner): Promise<Left> {
   const args = ['--port', String(port)];
   const options = { corefile, objects: OBJECTS, folder, isKept: true, args };
   const server = await serve(t, options);
-  await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+  await askUntilComplete(server);
   const stateDir = join(folder, 'state');
   await until('said how it was started', () => existsSync(join(stateDir, 'early.json')));
   await server.stop();

@@ -2,7 +2,7 @@
 import test from 'ava';
 import dnsPacket from 'dns-packet';
 import { startDouble } from '../dns/forward/double.js';
-import { ask, askUntil, framed, query, sendTcp, sendUdp } from './client.js';
+import { ask, askUntil, askUntilComplete, framed, query, sendTcp, sendUdp } from './client.js';
 import { metricOf } from './metric.js';
 import { OBJECTS, WEB } from './objects.js';
 import { serve, start } from './served.js';
@@ -23,7 +23,7 @@ test.serial(
   async (t) => {
     const endpoints = 'prometheus 127.0.0.1:0';
     const server = await serve(t, { corefile: block('192.0.2.1', endpoints), objects: OBJECTS });
-    await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+    await askUntilComplete(server);
     const { port } = server;
 
     // Somebody asks all the time.
@@ -74,7 +74,7 @@ test.serial('reload: names that are kept on disk are answered as before', async 
     objects: OBJECTS,
     isKept: true,
   });
-  await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+  await askUntilComplete(server);
   for (const address of ['192.0.2.2', '192.0.2.3']) {
     server.write('Corefile', block(address));
     server.child.kill('SIGUSR1');
@@ -86,7 +86,7 @@ test.serial('reload: names that are kept on disk are answered as before', async 
 
 test.serial('reload: a socket that is not to be had leaves the old server as it was', async (t) => {
   const server = await serve(t, { corefile: block('192.0.2.1'), objects: OBJECTS });
-  await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+  await askUntilComplete(server);
   const wrong = 'tls://.:0 {\n tls none.crt none.key\n whoami\n}\n';
   server.write('Corefile', block('192.0.2.2') + wrong);
   server.child.kill('SIGUSR1');
@@ -124,7 +124,7 @@ test.serial(
       'health 127.0.0.1:0 {\n lameduck 1s\n }\n ready 127.0.0.1:0',
     );
     const server = await serve(t, { corefile, objects: OBJECTS });
-    await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+    await askUntilComplete(server);
     t.deepEqual(await server.fetch('/ready'), { status: 200, body: 'OK' });
     t.deepEqual(await server.fetch('/health'), { status: 200, body: 'OK' });
     server.child.kill('SIGTERM');
@@ -199,7 +199,7 @@ test.serial('prometheus: the names and labels are those dashboards have', async 
     forward . 127.0.0.1:${upstream.port}
   }\n`;
   const server = await serve(t, { corefile, objects: OBJECTS });
-  await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+  await askUntilComplete(server);
   const zero = (await server.fetch('/metrics')).body;
   await ask(server, WEB);
   await ask(server, `no.${WEB}`);
@@ -299,6 +299,6 @@ test.serial(
     server.write('Corefile', corefile('verified'));
     server.child.kill('SIGUSR1');
     await server.said(/pods verified: pods are followed from the next start on/);
-    await askUntil(server, WEB, ({ rcode }) => rcode === 'NOERROR');
+    await askUntilComplete(server);
   },
 );
