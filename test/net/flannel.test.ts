@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { FLANNEL } from '../../src/model/vtep.js';
 import { openLab } from '../support/netns.js';
 import { needs } from '../support/skip.js';
@@ -134,8 +133,9 @@ flannelTest(
         [theirs, ours],
         [ours, theirs],
       ] as const) {
-        server.pod.start(['iperf3', '-s'], { timeoutMs: 60_000 });
-        await delay(500);
+        await server.pod
+          .start(['iperf3', '-s', '--forceflush'], { timeoutMs: 60_000 })
+          .waitFor(/listening/);
         for (const address of [server.pod4, server.pod6]) {
           const { status: code, stdout } = client.pod.tryRun(['iperf3', '-c', address, '-t', '1']);
           t.is(code, 0, `TCP to ${address}: ${stdout}`);

@@ -119,8 +119,7 @@ async function everythingReaches(t: ExecutionContext, { site }: Running): Promis
   t.is(await eventually(() => ping(a.pod, b.pod6)), undefined, 'pod to pod, IPv6');
   t.is(ping(a.ns, b.pod4), undefined, 'host to pod, IPv4');
   t.is(ping(a.ns, b.pod6), undefined, 'host to pod, IPv6');
-  b.pod.start(['iperf3', '-s'], { timeoutMs: 100_000 });
-  await delay(500);
+  await b.pod.start(['iperf3', '-s', '--forceflush'], { timeoutMs: 100_000 }).waitFor(/listening/);
   for (const address of [b.pod4, b.pod6]) {
     t.true(stream(a.pod, address) > 100, `pod to pod, TCP to ${address}`);
     t.true(stream(a.ns, address) > 100, `host to pod, TCP to ${address}`);
@@ -192,8 +191,9 @@ overlayTest(
       };
       t.is(await eventually(() => tooBig(b.pod4)), undefined, 'ICMP 3/4 with 1350');
       t.is(await eventually(() => tooBig(b.pod6)), undefined, 'ICMPv6 type 2 with 1350');
-      b.pod.start(['iperf3', '-s'], { timeoutMs: 30_000 });
-      await delay(500);
+      await b.pod
+        .start(['iperf3', '-s', '--forceflush'], { timeoutMs: 30_000 })
+        .waitFor(/listening/);
       t.true(stream(a.pod, b.pod4) > 100, 'TCP over the narrow path');
     });
   },
