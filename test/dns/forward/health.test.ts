@@ -9,7 +9,7 @@ import { addresses, ask, forwardTo, query } from './rig.js';
 const SERVFAIL = 2;
 const silent: Behave = () => undefined;
 const FAST = { intervalMs: 30, noRec: false, domain: '.' };
-const SHORT = { readMs: 100, probeMs: 100 };
+const SHORT = { readMs: 400, probeMs: 400 };
 const isProbe = ({ asked }: Query) => asked.endsWith(' NS');
 
 async function until(t: ExecutionContext, what: string, holds: () => boolean): Promise<void> {

@@ -28,12 +28,12 @@ for (const transport of ['udp', 'tcp'] as const) {
       t.teardown(() => worker.terminate());
       const [port] = (await once(worker, 'message')) as [number];
       const spec = { transport: 'dns', address: '127.0.0.1', port } as const;
-      const forward = forwardTo(t, [{ spec }], { times: { readMs: 200 }, maxConnectAttempts: 1 });
+      const forward = forwardTo(t, [{ spec }], { times: { readMs: 1_000 }, maxConnectAttempts: 1 });
       await ask(forward, query('warm.example.org'), transport);
       const pending = ask(forward, query(), transport);
       // The query leaves in the next turns of the loop; then nothing is read for longer than a reply may take.
       await new Promise((turn) => setImmediate(() => setImmediate(turn)));
-      const busyUntil = performance.now() + 400;
+      const busyUntil = performance.now() + 1_500;
       while (performance.now() < busyUntil);
       t.like(await pending, { rcode: 0, upstream: `127.0.0.1:${port}` });
     },

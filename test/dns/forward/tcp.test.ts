@@ -151,7 +151,7 @@ test('tcp: a connection with a reply overdue takes no new query', async (t) => {
     send(addressReply(asked));
   });
   const forward = forwardTo(t, [upstream], {
-    times: { readMs: 150 },
+    times: { readMs: 1_000 },
     maxConnectAttempts: 1,
     maxFails: 0,
   });
