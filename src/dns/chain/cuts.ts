@@ -14,8 +14,8 @@ import {
   CUT_F_REFUSE,
 } from '../../../assembly/abi-dns.js';
 import type { WireName } from '../plugin.js';
+import { isInZones } from '../plugins/zones.js';
 import { foldName, nameKey } from '../wire/name.js';
-import { isInZones } from './fallthrough.js';
 import { zoneOf } from './server-blocks.js';
 import type { Block, BlocksByZone } from './server-blocks.js';
 import type { ChainPlugin, ZoneInstance } from './setup.js';

@@ -2,12 +2,13 @@
  * A plugin's view of its directive: arguments one by one, then the lines in its braces.
  *
  *     const args = argumentsOf(directive);
- *     const zones = zonesOf(args.rest(), block);
+ *     const zones = readZones(args, ofBlock);
  *     for (const line of args.lines()) {
  *       if (line.name === 'ttl') ttl = needInteger(line, 'a TTL', { min: 0, max: 3600 });
  *       else line.unknown();
  *       line.end();
  *     }
+ *     args.end();
  *
  * Whatever is refused is refused at the word it is about: `Corefile:9: kubernetes ttl: "1d":
  * expected a TTL of 0 to 3600`.
@@ -44,16 +45,24 @@ export interface Arguments {
    * @throws DataplaneError ERR_CONFIG
    */
   end(): void;
+  /**
+   * Refuse arguments that are left, and let braces be.
+   *
+   * @throws DataplaneError ERR_CONFIG
+   */
+  endArguments(): void;
   /** @throws DataplaneError ERR_CONFIG, always: the name means nothing here */
   unknown(): never;
   /** @throws DataplaneError ERR_CONFIG, always: place, names, word, message */
   fail(message: string): never;
+  /** @throws DataplaneError ERR_CONFIG, always: place, names, a message that has the word */
+  failNaming(message: string): never;
 }
 
 /** @param path  names around this one: `kubernetes` for a line in its braces */
 function createArguments(directive: Directive, path: readonly string[]): Arguments {
   const { name, args, block } = directive;
-  const names = [...path, name.text];
+  const where = [...path, name.text].map(quoteOdd).join(' ');
   let taken = 0;
   let linesAsked = false;
 
@@ -65,7 +74,11 @@ function createArguments(directive: Directive, path: readonly string[]): Argumen
   };
   const failOn = (token: Token, message: string): never => {
     const word = token === name ? '' : `${shown(token.text)}: `;
-    return failAt(token, `${names.map(quoteOdd).join(' ')}: ${word}${message}`);
+    return failAt(token, `${where}: ${word}${message}`);
+  };
+  const endArguments = (): void => {
+    const extra = take();
+    if (extra !== undefined) failOn(extra, 'unexpected argument');
   };
 
   return {
@@ -87,13 +100,13 @@ function createArguments(directive: Directive, path: readonly string[]): Argumen
     },
     lines: () => {
       linesAsked = true;
-      return (block ?? []).map((line) => createArguments(line, names));
+      return (block ?? []).map((line) => createArguments(line, [...path, name.text]));
     },
     end: () => {
-      const extra = take();
-      if (extra !== undefined) failOn(extra, 'unexpected argument');
+      endArguments();
       if (block !== undefined && !linesAsked) failOn(name, 'expected no braces');
     },
+    endArguments,
     unknown: () => {
       const around = path.map(quoteOdd).join(' ');
       return failAt(
@@ -102,6 +115,7 @@ function createArguments(directive: Directive, path: readonly string[]): Argumen
       );
     },
     fail: (message) => failOn(at(), message),
+    failNaming: (message) => failAt(at(), `${where}: ${message}`),
   };
 }
 

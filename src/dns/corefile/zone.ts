@@ -6,7 +6,7 @@
 import { isIP } from 'node:net';
 import { canonicalCidr } from '../../addr.js';
 import { failAt, shown } from './complaint.js';
-import type { Scheme, ServerBlock, Token } from './corefile.js';
+import type { Scheme, Token } from './corefile.js';
 import { reverseZones } from './reverse.js';
 
 const DEFAULT_PORTS: Readonly<Record<Scheme, number>> = {
@@ -33,29 +33,32 @@ export interface ZoneAddress {
   readonly port: number;
 }
 
+/** Throws what is wrong with a zone, at its place. */
+type Refuse = (complaint: string) => never;
+
 function isScheme(text: string): text is Scheme {
   return Object.hasOwn(DEFAULT_PORTS, text);
 }
 
-function splitScheme(token: Token): { scheme: Scheme; rest: string } {
-  const match = /^([^/]*?):\/\/([^]*)$/.exec(token.text);
-  if (match === null) return { scheme: 'dns', rest: token.text };
+function splitScheme(text: string, refuse: Refuse): { scheme: Scheme; rest: string } {
+  const match = /^([^/]*?):\/\/([^]*)$/.exec(text);
+  if (match === null) return { scheme: 'dns', rest: text };
   const [, name = '', rest = ''] = match;
   const scheme = name.toLowerCase();
   if (isScheme(scheme)) return { scheme, rest };
   const known = Object.keys(DEFAULT_PORTS).join(', ');
-  return failAt(token, `${shown(token.text)}: unknown scheme; expected one of ${known}`);
+  return refuse(`unknown scheme; expected one of ${known}`);
 }
 
 /** The port is the digits behind the last colon, also behind an IPv6 prefix. */
-function splitPort(token: Token, rest: string): { name: string; port: number | undefined } {
+function splitPort(rest: string, refuse: Refuse): { name: string; port: number | undefined } {
   const colon = rest.lastIndexOf(':');
   if (colon < 0) return { name: rest, port: undefined };
   const behind = rest.slice(colon + 1);
-  if (behind === '') failAt(token, `${shown(token.text)}: expected a port behind the last colon`);
+  if (behind === '') refuse('expected a port behind the last colon');
   if (!/^\d+$/.test(behind)) return { name: rest, port: undefined };
   const port = Number(behind);
-  if (port > PORT_MAX) failAt(token, `${shown(token.text)}: the port is above ${PORT_MAX}`);
+  if (port > PORT_MAX) refuse(`the port is above ${PORT_MAX}`);
   return { name: rest.slice(0, colon), port };
 }
 
@@ -64,15 +67,13 @@ function looksLikePrefix(name: string): boolean {
   return /^[\d.]+\/\d*$/.test(name) || (name.includes(':') && name.includes('/'));
 }
 
-function prefixZones(token: Token, name: string): string[] {
-  const shownText = shown(token.text);
+function prefixZones(name: string, refuse: Refuse): string[] {
   const [host = ''] = name.split('/');
   // 010.0.0.0/8 is read in two ways by different programs, so it is not read at all.
   const cidr = isIP(host) === 0 ? undefined : canonicalCidr(name);
   // CoreDNS refuses IPv6 prefixes that begin so; nobody has a reverse zone there.
   if (cidr === undefined || name.startsWith(':') || /^0.*:/.test(name)) {
-    const expected = 'expected a prefix such as 10.0.0.0/8 or 2001:db8::/32';
-    return failAt(token, `${shownText}: no reverse zone; ${expected}`);
+    return refuse('no reverse zone; expected a prefix such as 10.0.0.0/8 or 2001:db8::/32');
   }
   return reverseZones(cidr);
 }
@@ -93,30 +94,19 @@ function nameComplaint(name: string): string | undefined {
 /**
  * Read an address of a server block, or a zone where a plugin takes one.
  *
+ * @param refuse  for a plugin, which says its name as well
  * @throws DataplaneError ERR_CONFIG
  */
-export function readZoneAddress(token: Token): ZoneAddress {
-  const { scheme, rest } = splitScheme(token);
-  if (isIP(rest) === 6) {
-    failAt(token, `${shown(token.text)}: an address is no zone; expected ${rest}/128`);
-  }
-  const { name, port = DEFAULT_PORTS[scheme] } = splitPort(token, rest);
-  if (looksLikePrefix(name)) return { scheme, zones: prefixZones(token, name), port };
+export function readZoneAddress(
+  token: Token,
+  refuse: Refuse = (complaint) => failAt(token, `${shown(token.text)}: ${complaint}`),
+): ZoneAddress {
+  const { scheme, rest } = splitScheme(token.text, refuse);
+  if (isIP(rest) === 6) refuse(`an address is no zone; expected ${rest}/128`);
+  const { name, port = DEFAULT_PORTS[scheme] } = splitPort(rest, refuse);
+  if (looksLikePrefix(name)) return { scheme, zones: prefixZones(name, refuse), port };
   const complaint = nameComplaint(name);
-  if (complaint !== undefined) failAt(token, `${shown(token.text)}: ${complaint}`);
+  if (complaint !== undefined) refuse(complaint);
   const lower = name.toLowerCase();
   return { scheme, zones: [lower.endsWith('.') ? lower : `${lower}.`], port };
-}
-
-/**
- * The zones that a plugin works on: those it names, else those of its server block.
- *
- * @throws DataplaneError ERR_CONFIG
- */
-export function zonesOf(args: readonly Token[], block: Pick<ServerBlock, 'addresses'>): string[] {
-  const zones =
-    args.length > 0
-      ? args.flatMap((token) => readZoneAddress(token).zones)
-      : block.addresses.map(({ zone }) => zone);
-  return [...new Set(zones)];
 }

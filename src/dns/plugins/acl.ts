@@ -17,14 +17,13 @@ import { argumentsOf } from '../corefile/arguments.js';
 import type { Arguments } from '../corefile/arguments.js';
 import { failAt, shown } from '../corefile/complaint.js';
 import type { Token } from '../corefile/corefile.js';
-import { readZones } from '../chain/directives.js';
 import type { Setup } from '../chain/setup.js';
 import { parseType } from '../message/types.js';
 import type { Query, Reply, WireName } from '../plugin.js';
 import { Rcode } from '../wire/header.js';
 import { ErrorCode, extendedError, writeOptions } from './edns-options.js';
 import { replyWith } from './reply.js';
-import { claimBelow, isInZones } from './zones.js';
+import { claimBelow, isInZones, readZones } from './zones.js';
 
 const ACTIONS = ['allow', 'block', 'filter', 'drop'] as const;
 type Action = (typeof ACTIONS)[number];
@@ -122,7 +121,7 @@ function refuse(query: Query, action: Exclude<Action, 'allow'>): Reply {
 export const setUpAcl: Setup = (directives, { zones: blockZones, metrics, server }) => {
   const clauses = directives.map((directive): Clause => {
     const args = argumentsOf(directive);
-    const zones = readZones(args.rest(), blockZones);
+    const zones = readZones(args, blockZones);
     const policies = args.lines().map(readPolicy);
     args.end();
     return { zones, policies };

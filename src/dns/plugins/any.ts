@@ -4,8 +4,8 @@
  * Spec  RFC 8482 4.2; CoreDNS, plugin/any
  */
 import { CUT_F_ANY } from '../../../assembly/abi-dns.js';
-import { expectArgs, expectNoBlock } from '../chain/directives.js';
 import type { Setup } from '../chain/setup.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import { encodeMessage } from '../message/encode.js';
 import { replyTo } from '../message/message.js';
 import { RecordClass, RecordType } from '../wire/header.js';
@@ -21,10 +21,7 @@ const HINFO = Uint8Array.from(
 );
 
 export const setUpAny: Setup = (directives) => {
-  for (const directive of directives) {
-    expectArgs(directive, 0);
-    expectNoBlock(directive);
-  }
+  for (const directive of directives) argumentsOf(directive).end();
   return {
     name: 'any',
     claims: { kind: 'none' },

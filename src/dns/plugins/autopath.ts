@@ -10,10 +10,9 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../../errors.js';
-import { expectArgs, expectNoBlock, readZones } from '../chain/directives.js';
-import { isInZones } from '../chain/fallthrough.js';
 import type { Setup, SetupContext } from '../chain/setup.js';
-import { failAt, shown } from '../corefile/complaint.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import { failAt } from '../corefile/complaint.js';
 import type { Directive } from '../corefile/corefile.js';
 import { decodeMessage } from '../message/decode.js';
 import { encodeMessage } from '../message/encode.js';
@@ -23,10 +22,10 @@ import type { Next, Query, Reply, WireName } from '../plugin.js';
 import { NAME_MAX, foldName, isWithin, parseName, sameName } from '../wire/name.js';
 import { Rcode, RecordClass, RecordType } from '../wire/header.js';
 import { readKubernetes } from './kubernetes-options.js';
+import { isInZones, readZones, ROOT } from './zones.js';
 
 const NAME = 'autopath';
 const KUBERNETES = '@kubernetes';
-const ROOT = Uint8Array.of(0);
 const TYPES: ReadonlySet<number> = new Set([RecordType.A, RecordType.AAAA, RecordType.HTTPS]);
 const REVERSE = ['in-addr.arpa', 'ip6.arpa'].map(parseName);
 
@@ -124,22 +123,18 @@ export const setUpAutopath: Setup = (directives, context) => {
   const [directive, second] = directives;
   if (directive === undefined) return undefined;
   if (second !== undefined) failAt(second.name, 'autopath: expected once in a server block');
-  expectArgs(directive, 1, Infinity);
-  expectNoBlock(directive);
-  const zones = readZones(directive.args.slice(0, -1), context.zones);
-  const source = directive.args.at(-1) ?? directive.name;
-  const isPods = isOfPods(directive);
-  if (!isPods && source.text.startsWith('@')) {
-    failAt(
-      source,
-      `${shown(source.text)}: expected ${KUBERNETES} or the path of a resolv.conf file`,
-    );
-  }
+  const args = argumentsOf(directive);
+  const zones = readZones(args, context.zones, 1);
+  const expected = `${KUBERNETES} or the path of a resolv.conf file`;
+  const source = args.need(expected);
+  const isPods = source === KUBERNETES;
+  if (!isPods && source.startsWith('@')) args.fail(`expected ${expected}`);
+  args.end();
   let listed: WireName[];
   try {
-    listed = searchOf(isPods ? context.resolvConf : source.text, context.folder);
+    listed = searchOf(isPods ? context.resolvConf : source, context.folder);
   } catch (error) {
-    return failAt(source, `${shown(source.text)}: cannot be read: ${messageOf(error)}`);
+    return args.fail(`cannot be read: ${messageOf(error)}`);
   }
   const cluster = isPods ? clusterZone(directive, context) : undefined;
   const searchFor = (query: Query): readonly WireName[] =>

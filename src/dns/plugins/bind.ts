@@ -5,21 +5,23 @@
  */
 import { isIP } from 'node:net';
 import type { NetworkInterfaceInfo } from 'node:os';
-import { expectArgs, expectNoBlock, failUnknown } from '../chain/directives.js';
-import { failAt, shown } from '../corefile/complaint.js';
-import type { Directive, Token } from '../corefile/corefile.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import type { Arguments } from '../corefile/arguments.js';
+import { failAt } from '../corefile/complaint.js';
+import type { Directive } from '../corefile/corefile.js';
+import { needEach } from '../corefile/values.js';
 
 export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
 
 /** Addresses of a word: itself, or those of the interface that it names. */
-function addressesOf(token: Token, interfaces: Interfaces): string[] {
-  if (isIP(token.text) !== 0) return [token.text];
-  const found = Object.hasOwn(interfaces, token.text) ? interfaces[token.text] : undefined;
-  if (found === undefined) {
-    failAt(token, `bind: ${shown(token.text)}: expected an address or an interface of this node`);
-  }
+function needAddresses(args: Arguments, interfaces: Interfaces): string[] {
+  const expected = 'an address or an interface of this node';
+  const word = args.need(expected);
+  if (isIP(word) !== 0) return [word];
+  const found = Object.hasOwn(interfaces, word) ? interfaces[word] : undefined;
+  if (found === undefined) return args.fail(`expected ${expected}`);
   return found.map(({ address, scopeid }) =>
-    scopeid === undefined || scopeid === 0 ? address : `${address}%${token.text}`,
+    scopeid === undefined || scopeid === 0 ? address : `${address}%${word}`,
   );
 }
 
@@ -30,15 +32,14 @@ function addressesOf(token: Token, interfaces: Interfaces): string[] {
  * @throws  DataplaneError ERR_CONFIG
  */
 export function readBind(directives: readonly Directive[], interfaces: Interfaces): string[] {
-  const read = (tokens: readonly Token[]): string[] =>
-    tokens.flatMap((token) => addressesOf(token, interfaces));
-  const addresses = new Set(directives.flatMap(({ args }) => read(args)));
-  for (const directive of directives) expectArgs(directive, 1, Infinity);
-  for (const line of directives.flatMap(({ block }) => block ?? [])) {
-    if (line.name.text !== 'except') failUnknown('bind', line);
-    expectArgs(line, 1, Infinity);
-    expectNoBlock(line);
-    for (const address of read(line.args)) addresses.delete(address);
+  const read = (args: Arguments): string[] =>
+    needEach(args, () => needAddresses(args, interfaces)).flat();
+  const binds = directives.map(argumentsOf);
+  const addresses = new Set(binds.flatMap(read));
+  for (const line of binds.flatMap((bind) => bind.lines())) {
+    if (line.name !== 'except') line.unknown();
+    for (const address of read(line)) addresses.delete(address);
+    line.end();
   }
   const left = [...addresses];
   const [first] = directives;

@@ -3,9 +3,10 @@
  *
  * Spec  CoreDNS, plugin/bufsize
  */
-import { argAt, expectArgs, expectNoBlock, readInteger } from '../chain/directives.js';
 import type { Setup } from '../chain/setup.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import type { Directive } from '../corefile/corefile.js';
+import { needInteger } from '../corefile/values.js';
 import type { Query } from '../plugin.js';
 import { writeU16 } from '../wire/header.js';
 import { walkMessage } from '../wire/message.js';
@@ -16,9 +17,10 @@ const RANGE = { min: 512, max: 4096 };
 const OPT_SIZE_OFF = 3;
 
 function readSize(directive: Directive): number {
-  expectArgs(directive, 0, 1);
-  expectNoBlock(directive);
-  return directive.args.length === 0 ? DEFAULT_SIZE : readInteger(argAt(directive, 0), RANGE);
+  const args = argumentsOf(directive);
+  const size = args.left === 0 ? DEFAULT_SIZE : needInteger(args, 'a size', RANGE);
+  args.end();
+  return size;
 }
 
 function clamp(query: Query, size: number): Query {

@@ -3,12 +3,14 @@
  *
  * Spec  CoreDNS, plugin/cache: setup.go; RFC 8767 (stale data)
  */
-import { argAt, expectArgs, expectNoBlock, failUnknown } from '../chain/directives.js';
-import { readDuration, readInteger, readWord, readZones } from '../chain/directives.js';
 import type { CacheOptions, CacheSide, StaleOptions } from '../chain/wire-cache.js';
-import { failAt, shown } from '../corefile/complaint.js';
-import type { Directive, Token } from '../corefile/corefile.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import type { Arguments } from '../corefile/arguments.js';
+import { failAt } from '../corefile/complaint.js';
+import type { Directive } from '../corefile/corefile.js';
+import { needChoice, needDuration, needInteger, needPercent } from '../corefile/values.js';
 import type { WireName } from '../plugin.js';
+import { readZones } from './zones.js';
 
 export interface CachePlan {
   readonly zones: readonly WireName[];
@@ -40,83 +42,67 @@ const MS_PER_SEC = 1000;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const PREFETCH_PERCENT = 10;
-const TTL_RANGE = { min: 0, max: 0x7fffffff };
+const PREFETCH_RANGE = { min: 10, max: 90 };
+const COUNT_RANGE = { min: 0, max: 0x7fffffff };
+const TTL_RANGE = { min: 1, max: 0x7fffffff };
+const MIN_TTL_RANGE = COUNT_RANGE;
+const SERVFAIL_RANGE = { min: 0, max: 5 * MINUTE_MS };
 const SIDES = ['success', 'denial'] as const;
 const STALE_MODES = ['immediate', 'verify'] as const;
 
 /** `success CAPACITY [TTL] [MINTTL]` */
-function readSide(line: Directive, side: CacheSide): CacheSide {
-  expectArgs(line, 1, 3);
-  expectNoBlock(line);
-  const [, ttl, minTtl] = line.args;
-  const wanted = readInteger(argAt(line, 0), { min: 0, max: 0x7fffffff });
+function readSide(line: Arguments, side: CacheSide): CacheSide {
+  const wanted = needInteger(line, 'a capacity', COUNT_RANGE);
+  const { maxTtlSec, minTtlSec } = side;
   return {
     capacity: Math.max(CAPACITY_MIN, wanted - (wanted % CAPACITY_STEP)),
-    maxTtlSec:
-      ttl === undefined ? side.maxTtlSec : readInteger(ttl, { min: 1, max: TTL_RANGE.max }),
-    minTtlSec: minTtl === undefined ? side.minTtlSec : readInteger(minTtl, TTL_RANGE),
+    maxTtlSec: line.left === 0 ? maxTtlSec : needInteger(line, 'a TTL', TTL_RANGE),
+    minTtlSec: line.left === 0 ? minTtlSec : needInteger(line, 'a TTL', MIN_TTL_RANGE),
   };
 }
 
+function readDuration(line: Arguments, what: string, otherwise: number): number {
+  return line.left === 0 ? otherwise : needDuration(line, what);
+}
+
 /** `prefetch HITS [GAP [PERCENT%]]` */
-function readPrefetch(line: Directive): CacheOptions['prefetch'] {
-  expectArgs(line, 1, 3);
-  expectNoBlock(line);
-  const [, gap, share] = line.args;
-  const hits = readInteger(argAt(line, 0), TTL_RANGE);
-  let percent = PREFETCH_PERCENT;
-  if (share !== undefined) {
-    const digits = /^(\d{1,2})%$/.exec(share.text)?.[1];
-    percent = Number(digits ?? 0);
-    if (percent < 10 || percent > 90) failAt(share, `${shown(share.text)}: expected 10% to 90%`);
-  }
-  const gapMs = gap === undefined ? MINUTE_MS : readDuration(gap);
+function readPrefetch(line: Arguments): CacheOptions['prefetch'] {
+  const hits = needInteger(line, 'a count', COUNT_RANGE);
+  const gapMs = readDuration(line, 'a gap', MINUTE_MS);
+  const percent = line.left === 0 ? PREFETCH_PERCENT : needPercent(line, 'a share', PREFETCH_RANGE);
   return hits === 0 ? undefined : { hits, gapMs, percent };
 }
 
-function optional(token: Token | undefined, otherwise: number): number {
-  return token === undefined ? otherwise : readDuration(token);
-}
-
 /** `serve_stale [KEEP] [immediate [TTL [RECHECK]] | verify [TIMEOUT [TTL [RECHECK]]]]` */
-function readStale(line: Directive): StaleOptions {
-  expectArgs(line, 0, 5);
-  expectNoBlock(line);
-  const words = [...line.args];
-  const isKeepFirst = /^\d/.test(words[0]?.text ?? '');
-  const keepMs = optional(isKeepFirst ? words.shift() : undefined, HOUR_MS);
-  const modeToken = words.shift();
-  const mode = modeToken === undefined ? 'immediate' : readWord(modeToken, STALE_MODES);
-  const timeout = mode === 'verify' ? words.shift() : undefined;
-  const verifyMs = timeout === undefined ? undefined : readDuration(timeout);
-  const ttlSec = Math.floor(optional(words.shift(), 0) / MS_PER_SEC);
-  const recheckMs = optional(words.shift(), 0);
-  const [extra] = words;
-  if (extra !== undefined) failAt(extra, `serve_stale: ${shown(extra.text)} is too much`);
+function readStale(line: Arguments): StaleOptions {
+  const isKeepFirst = /^\d/.test(line.peek() ?? '');
+  const keepMs = isKeepFirst ? needDuration(line, 'a period') : HOUR_MS;
+  const mode = line.left === 0 ? 'immediate' : needChoice(line, STALE_MODES);
+  const hasTimeout = mode === 'verify' && line.left > 0;
+  const verifyMs = hasTimeout ? needDuration(line, 'a timeout') : undefined;
+  const ttlSec = Math.floor(readDuration(line, 'a TTL', 0) / MS_PER_SEC);
+  const recheckMs = readDuration(line, 'an interval', 0);
   return { keepMs, mode, verifyMs, ttlSec, recheckMs, isPositivePreferred: false };
 }
 
-function readDisable(line: Directive, draft: Draft): void {
-  expectArgs(line, 1, Infinity);
-  expectNoBlock(line);
-  const zones = readZones(line.args.slice(1), draft.zones);
-  if (readWord(argAt(line, 0), SIDES) === 'success') draft.withoutSuccess.push(...zones);
+/** `disable success|denial [ZONES...]` */
+function readDisable(line: Arguments, draft: Draft): void {
+  const side = needChoice(line, SIDES);
+  const zones = readZones(line, draft.zones);
+  if (side === 'success') draft.withoutSuccess.push(...zones);
   else draft.withoutDenial.push(...zones);
 }
 
-function readServfail(line: Directive): number {
-  expectArgs(line, 1);
-  expectNoBlock(line);
-  const range = { min: 0, max: 5 * MINUTE_MS };
-  return Math.floor(readDuration(argAt(line, 0), range) / MS_PER_SEC);
+function readServfail(line: Arguments): number {
+  return Math.floor(needDuration(line, 'a period', SERVFAIL_RANGE) / MS_PER_SEC);
 }
 
-function readLine(line: Directive, draft: Draft): void {
+function readLine(line: Arguments, draft: Draft): void {
   const { cache } = draft;
-  switch (line.name.text) {
+  switch (line.name) {
     case 'success':
     case 'denial':
-      cache[line.name.text] = readSide(line, cache[line.name.text]);
+      cache[line.name] = readSide(line, cache[line.name]);
       break;
     case 'prefetch':
       cache.prefetch = readPrefetch(line);
@@ -125,10 +111,10 @@ function readLine(line: Directive, draft: Draft): void {
       cache.stale = readStale(line);
       break;
     case 'serve_stale_policy':
-      expectArgs(line, 1);
-      readWord(argAt(line, 0), ['prefer_positive'] as const);
+      needChoice(line, ['prefer_positive']);
       draft.isPositivePreferred = true;
-      break;
+      line.endArguments();
+      return;
     case 'servfail':
       cache.servfailSec = readServfail(line);
       break;
@@ -136,12 +122,13 @@ function readLine(line: Directive, draft: Draft): void {
       readDisable(line, draft);
       break;
     case 'keepttl':
-      expectArgs(line, 0);
       cache.isTtlKept = true;
-      break;
+      line.endArguments();
+      return;
     default:
-      failUnknown('cache', line);
+      line.unknown();
   }
+  line.end();
 }
 
 /**
@@ -150,10 +137,10 @@ function readLine(line: Directive, draft: Draft): void {
  * @throws DataplaneError ERR_CONFIG
  */
 export function readCache(directive: Directive, ofBlock: readonly WireName[]): CachePlan {
-  const [first, ...others] = directive.args;
-  const ttlToken = first !== undefined && /^-?\d+$/.test(first.text) ? first : undefined;
-  const ttl = ttlToken && readInteger(ttlToken, { min: 1, max: TTL_RANGE.max });
-  const zones = readZones(ttlToken === undefined ? directive.args : others, ofBlock);
+  const args = argumentsOf(directive);
+  const isTtlFirst = /^-?\d+$/.test(args.peek() ?? '');
+  const ttl = isTtlFirst ? needInteger(args, 'a TTL', TTL_RANGE) : undefined;
+  const zones = readZones(args, ofBlock);
   const side = (maxTtlSec: number): CacheSide => ({
     capacity: CAPACITY,
     maxTtlSec: ttl ?? maxTtlSec,
@@ -173,7 +160,7 @@ export function readCache(directive: Directive, ofBlock: readonly WireName[]): C
     withoutSuccess: [],
     withoutDenial: [],
   };
-  for (const line of directive.block ?? []) readLine(line, draft);
+  for (const line of args.lines()) readLine(line, draft);
   const { cache, isPositivePreferred, withoutSuccess, withoutDenial } = draft;
   if (isPositivePreferred && cache.stale === undefined) {
     failAt(directive.name, 'cache: serve_stale_policy: expected serve_stale as well');

@@ -8,7 +8,6 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { failure } from '../chain/chain.js';
-import { isInZones } from '../chain/fallthrough.js';
 import type { CacheShare, Setup, SetupContext } from '../chain/setup.js';
 import type { CacheHit, StaleOptions } from '../chain/wire-cache.js';
 import { failAt } from '../corefile/complaint.js';
@@ -18,6 +17,7 @@ import { rcodeOf, walkMessage } from '../wire/message.js';
 import { formatName, nameKey } from '../wire/name.js';
 import { readCache } from './cache-options.js';
 import type { CachePlan } from './cache-options.js';
+import { isInZones } from './zones.js';
 
 const NAME = 'cache';
 /** Names that are asked for behind a client's back at once, and failures remembered. */

@@ -5,11 +5,12 @@
  */
 import { messageOf } from '../../errors.js';
 import type { Log, LogLevel } from '../../log.js';
-import { argAt, expectArgs, expectNoBlock, failUnknown } from '../chain/directives.js';
-import { readDuration, readWord } from '../chain/directives.js';
 import type { Setup } from '../chain/setup.js';
-import { failAt, shown } from '../corefile/complaint.js';
-import type { Directive, Token } from '../corefile/corefile.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import type { Arguments } from '../corefile/arguments.js';
+import type { Directive } from '../corefile/corefile.js';
+import { needChoice, needDuration } from '../corefile/values.js';
+import type { Bounds } from '../corefile/values.js';
 import { formatRcode, formatType } from '../message/types.js';
 import type { Query, Reply } from '../plugin.js';
 import { walkMessage, rcodeOf } from '../wire/message.js';
@@ -18,6 +19,8 @@ import { compilePattern } from './regexp.js';
 import type { Pattern } from './regexp.js';
 
 const LEVELS = ['warning', 'error', 'info', 'debug'] as const;
+const SHOW_FIRST = 'show_first';
+const PERIOD_RANGE: Bounds = { min: 1, max: Infinity };
 
 interface Rule {
   readonly pattern: Pattern;
@@ -31,40 +34,36 @@ interface Counted {
   timer: NodeJS.Timeout;
 }
 
-function readPattern(token: Token): Pattern {
+function needPattern(line: Arguments): Pattern {
+  const text = line.need('a pattern');
   try {
-    return compilePattern(token.text);
+    return compilePattern(text);
   } catch (error) {
-    return failAt(token, `${shown(token.text)}: ${messageOf(error)}`);
+    return line.failNaming(messageOf(error));
   }
 }
 
 /** `consolidate PERIOD REGEXP [LEVEL] [show_first]` */
-function readRule(line: Directive): Rule {
-  expectArgs(line, 2, 4);
-  expectNoBlock(line);
-  const words = line.args.slice(2);
-  const isFirstShown = words.at(-1)?.text === 'show_first';
-  if (isFirstShown) words.pop();
-  const [level, extra] = words;
-  if (extra !== undefined) failAt(extra, `consolidate: ${shown(extra.text)} is too much`);
-  const word = level === undefined ? 'error' : readWord(level, LEVELS);
-  return {
-    pattern: readPattern(argAt(line, 1)),
-    periodMs: readDuration(argAt(line, 0), { min: 1, max: Infinity }),
-    level: word === 'warning' ? 'warn' : word,
-    isFirstShown,
-  };
+function readRule(line: Arguments): Rule {
+  const periodMs = needDuration(line, 'a period', PERIOD_RANGE);
+  const pattern = needPattern(line);
+  const hasLevel = line.left > 0 && line.peek() !== SHOW_FIRST;
+  const level = hasLevel ? needChoice(line, LEVELS) : 'error';
+  const isFirstShown = line.left > 0;
+  if (isFirstShown) needChoice(line, [SHOW_FIRST]);
+  line.end();
+  return { pattern, periodMs, level: level === 'warning' ? 'warn' : level, isFirstShown };
 }
 
 function readRules(directive: Directive): Rule[] {
-  expectArgs(directive, 0);
+  const args = argumentsOf(directive);
   const rules: Rule[] = [];
-  for (const line of directive.block ?? []) {
-    if (line.name.text === 'consolidate') rules.push(readRule(line));
+  for (const line of args.lines()) {
+    if (line.name === 'consolidate') rules.push(readRule(line));
     // There is no stack to show: a plugin that fails is one sentence.
-    else if (line.name.text !== 'stacktrace') failUnknown('errors', line);
+    else if (line.name !== 'stacktrace') line.unknown();
   }
+  args.end();
   return rules;
 }
 

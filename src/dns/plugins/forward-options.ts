@@ -6,10 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../../errors.js';
-import { argAt, expectArgs, expectNoBlock, failUnknown } from '../chain/directives.js';
-import { readDomain, readDuration, readInteger, readWord, readZones } from '../chain/directives.js';
-import { failAt, shown } from '../corefile/complaint.js';
-import type { Directive, Token } from '../corefile/corefile.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import type { Arguments } from '../corefile/arguments.js';
+import type { Directive } from '../corefile/corefile.js';
+import { needChoice, needDuration, needEach, needInteger, needName } from '../corefile/values.js';
+import type { Bounds } from '../corefile/values.js';
 import { DEFAULT_FORWARD_OPTIONS } from '../forward/options.js';
 import type { ForwardOptions, ForwardTlsOptions } from '../forward/options.js';
 import { POLICIES } from '../forward/policy.js';
@@ -17,6 +18,7 @@ import { parseUpstreams } from '../forward/upstream.js';
 import { parseRcode } from '../message/types.js';
 import type { WireName } from '../plugin.js';
 import { formatName } from '../wire/name.js';
+import { needZones, ROOT } from './zones.js';
 
 export interface ForwardPlan {
   readonly from: WireName;
@@ -40,59 +42,54 @@ interface Draft {
   isNextOnNoData: boolean;
 }
 
-type ReadOption = (line: Directive, draft: Draft) => void;
+type ReadOption = (line: Arguments, draft: Draft) => void;
 
 const COUNT = { min: 0, max: 0x7fffffff };
 const MAX_FAILS = { min: 0, max: 0xffffffff };
 const HEALTH_OPTIONS = ['no_rec', 'domain'] as const;
+const HEALTH_ARGS_MAX = 4;
+const HEALTH_RANGE: Bounds = { min: 1, max: Infinity };
+const TLS_FILES_MAX = 3;
 
-function readFile(token: Token, folder: string): Buffer {
+function needFile(line: Arguments, folder: string): Buffer {
+  const path = line.need('a file');
   try {
-    return readFileSync(resolve(folder, token.text));
+    return readFileSync(resolve(folder, path));
   } catch (error) {
-    return failAt(token, `${shown(token.text)}: cannot be read: ${messageOf(error)}`);
+    return line.fail(`cannot be read: ${messageOf(error)}`);
   }
 }
 
-function readRcode(token: Token): number {
-  const rcode = parseRcode(token.text);
-  return rcode ?? failAt(token, `${shown(token.text)}: expected a response code such as SERVFAIL`);
+function needRcode(line: Arguments): number {
+  const expected = 'a response code such as SERVFAIL';
+  return parseRcode(line.need(expected)) ?? line.fail(`expected ${expected}`);
 }
 
-const flag =
-  (set: (draft: Draft) => void): ReadOption =>
+/** An option that has no braces. */
+const plain =
+  (read: ReadOption): ReadOption =>
   (line, draft) => {
-    expectArgs(line, 0);
-    expectNoBlock(line);
-    set(draft);
-  };
-
-const one =
-  (set: (token: Token, draft: Draft) => void): ReadOption =>
-  (line, draft) => {
-    expectArgs(line, 1);
-    expectNoBlock(line);
-    set(argAt(line, 0), draft);
+    read(line, draft);
+    line.end();
   };
 
 /** `health_check 5s no_rec domain example.org` */
-function readHealthCheck(line: Directive, { forward }: Draft): void {
-  expectArgs(line, 1, 4);
-  const [interval, ...words] = line.args;
+function readHealthCheck(line: Arguments, { forward }: Draft): void {
+  if (line.left > HEALTH_ARGS_MAX) line.fail(`expected ${HEALTH_ARGS_MAX} arguments at most`);
+  const intervalMs = needDuration(line, 'an interval', HEALTH_RANGE);
   let { noRec, domain } = forward.healthCheck;
-  while (words.length > 0) {
-    const word = words.shift() ?? line.name;
-    if (readWord(word, HEALTH_OPTIONS) === 'no_rec') noRec = true;
-    else domain = formatName(readDomain(words.shift() ?? failAt(word, 'domain: expected a name')));
+  while (line.left > 0) {
+    if (needChoice(line, HEALTH_OPTIONS) === 'no_rec') noRec = true;
+    else domain = formatName(needName(line));
   }
-  const intervalMs = readDuration(interval ?? line.name, { min: 1, max: Infinity });
   forward.healthCheck = { intervalMs, noRec, domain };
 }
 
 /** `tls`, `tls CA`, `tls CERT KEY`, `tls CERT KEY CA` */
-function readTls(line: Directive, { tls, folder }: Draft): void {
-  expectArgs(line, 0, 3);
-  const files = line.args.map((token) => readFile(token, folder));
+function readTls(line: Arguments, { tls, folder }: Draft): void {
+  const files: Buffer[] = [];
+  while (line.left > 0 && files.length < TLS_FILES_MAX) files.push(needFile(line, folder));
+  line.endArguments();
   const [ca, cert, key] = files.length === 1 ? [files[0]] : [files[2], files[0], files[1]];
   if (ca !== undefined) tls.ca = ca;
   if (cert !== undefined) tls.cert = cert;
@@ -100,41 +97,51 @@ function readTls(line: Directive, { tls, folder }: Draft): void {
 }
 
 const OPTIONS: Readonly<Record<string, ReadOption>> = {
-  except: (line, draft) => {
-    expectArgs(line, 1, Infinity);
-    draft.except.push(...readZones(line.args, []));
+  except: (line, { except }) => {
+    except.push(...needEach(line, needZones).flat());
   },
-  policy: one((token, { forward }) => (forward.policy = readWord(token, POLICIES))),
-  max_fails: one((token, { forward }) => (forward.maxFails = readInteger(token, MAX_FAILS))),
-  expire: one((token, { forward }) => (forward.expireMs = readDuration(token))),
-  max_age: one((token, { forward }) => (forward.maxAgeMs = readDuration(token))),
-  max_idle_conns: one((token, { forward }) => (forward.maxIdleConns = readInteger(token, COUNT))),
-  max_concurrent: one((token, { forward }) => (forward.maxConcurrent = readInteger(token, COUNT))),
-  max_connect_attempts: one(
-    (token, { forward }) => (forward.maxConnectAttempts = readInteger(token, COUNT)),
+  policy: plain((line, { forward }) => (forward.policy = needChoice(line, POLICIES))),
+  max_fails: plain((line, { forward }) => {
+    forward.maxFails = needInteger(line, 'a count', MAX_FAILS);
+  }),
+  expire: plain((line, { forward }) => {
+    forward.expireMs = needDuration(line, 'a period');
+  }),
+  max_age: plain((line, { forward }) => {
+    forward.maxAgeMs = needDuration(line, 'a period');
+  }),
+  max_idle_conns: plain((line, { forward }) => {
+    forward.maxIdleConns = needInteger(line, 'a count', COUNT);
+  }),
+  max_concurrent: plain((line, { forward }) => {
+    forward.maxConcurrent = needInteger(line, 'a count', COUNT);
+  }),
+  max_connect_attempts: plain((line, { forward }) => {
+    forward.maxConnectAttempts = needInteger(line, 'a count', COUNT);
+  }),
+  force_tcp: plain((_, { forward }) => (forward.forceTcp = true)),
+  prefer_udp: plain((_, { forward }) => (forward.preferUdp = true)),
+  failfast_all_unhealthy_upstreams: plain(
+    (_, { forward }) => (forward.failfastAllUnhealthy = true),
   ),
-  force_tcp: flag(({ forward }) => (forward.forceTcp = true)),
-  prefer_udp: flag(({ forward }) => (forward.preferUdp = true)),
-  failfast_all_unhealthy_upstreams: flag(({ forward }) => (forward.failfastAllUnhealthy = true)),
   health_check: readHealthCheck,
   tls: readTls,
-  tls_servername: one((token, { tls }) => (tls.servername = token.text)),
+  tls_servername: plain((line, { tls }) => (tls.servername = line.need('a name'))),
   failover: (line, { forward }) => {
-    expectArgs(line, 1, Infinity);
-    forward.failover = [...forward.failover, ...line.args.map(readRcode)];
+    forward.failover = [...forward.failover, ...needEach(line, needRcode)];
   },
-  next: (line, draft) => {
-    expectArgs(line, 1, Infinity);
-    draft.next.push(...line.args.map(readRcode));
+  next: (line, { next }) => {
+    next.push(...needEach(line, needRcode));
   },
-  next_on_nodata: flag((draft) => (draft.isNextOnNoData = true)),
+  next_on_nodata: plain((_, draft) => (draft.isNextOnNoData = true)),
 };
 
-function readUpstreams(directive: Directive, words: readonly Token[]) {
+function readUpstreams(args: Arguments) {
+  const words = needEach(args, () => args.need('an upstream'));
   try {
-    return parseUpstreams(words.map(({ text }) => text));
+    return parseUpstreams(words);
   } catch (error) {
-    return failAt(directive.name, `forward: ${messageOf(error)}`);
+    return args.failNaming(messageOf(error));
   }
 }
 
@@ -145,11 +152,10 @@ function readUpstreams(directive: Directive, words: readonly Token[]) {
  * @throws DataplaneError ERR_CONFIG
  */
 export function readForward(directive: Directive, folder: string): ForwardPlan {
-  expectArgs(directive, 2, Infinity);
-  const [fromToken, ...to] = directive.args;
+  const args = argumentsOf(directive);
   // A prefix may stand for several zones: the first one is meant, as in CoreDNS.
-  const [from = Uint8Array.of(0)] = readZones(fromToken === undefined ? [] : [fromToken], []);
-  const { upstreams, notes } = readUpstreams(directive, to);
+  const [from = ROOT] = needZones(args);
+  const { upstreams, notes } = readUpstreams(args);
   const draft: Draft = {
     folder,
     forward: { ...DEFAULT_FORWARD_OPTIONS },
@@ -158,11 +164,10 @@ export function readForward(directive: Directive, folder: string): ForwardPlan {
     next: [],
     isNextOnNoData: false,
   };
-  for (const line of directive.block ?? []) {
-    const key = line.name.text;
-    const read = Object.hasOwn(OPTIONS, key) ? OPTIONS[key] : undefined;
-    if (read === undefined) failUnknown('forward', line);
-    read(line, draft);
+  for (const line of args.lines()) {
+    const read = Object.hasOwn(OPTIONS, line.name) ? OPTIONS[line.name] : undefined;
+    if (read === undefined) line.unknown();
+    else read(line, draft);
   }
   const { except, next, isNextOnNoData, tls, forward } = draft;
   return {

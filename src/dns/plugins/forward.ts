@@ -7,7 +7,6 @@
  * Spec  CoreDNS, plugin/forward
  */
 import { CUT_F_RA } from '../../../assembly/abi-dns.js';
-import { isInZones } from '../chain/fallthrough.js';
 import type { Metrics, Setup, SetupContext } from '../chain/setup.js';
 import { failAt } from '../corefile/complaint.js';
 import type { Directive } from '../corefile/corefile.js';
@@ -22,6 +21,7 @@ import type { Query, Reply } from '../plugin.js';
 import { ANCOUNT_OFF, Rcode, readU16 } from '../wire/header.js';
 import { readForward } from './forward-options.js';
 import type { ForwardPlan } from './forward-options.js';
+import { isInZones } from './zones.js';
 
 const NAME = 'forward';
 const MS_PER_SEC = 1000;

@@ -3,8 +3,9 @@
  *
  * Spec  CoreDNS, plugin/health
  */
-import { argAt, expectArgs, failUnknown, readDuration } from '../chain/directives.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import type { Directive } from '../corefile/corefile.js';
+import { needDuration } from '../corefile/values.js';
 import { readListenAddress } from './listen-address.js';
 import type { ListenAddress } from './listen-address.js';
 
@@ -14,16 +15,18 @@ export interface HealthOptions {
   readonly lameduckMs: number;
 }
 
-const DEFAULT_PORT = 8080;
+const DEFAULT: ListenAddress = { host: '', port: 8080 };
 
 /** @throws DataplaneError ERR_CONFIG */
 export function readHealth(directive: Directive): HealthOptions {
-  expectArgs(directive, 0, 1);
+  const args = argumentsOf(directive);
+  const listen = readListenAddress(args, DEFAULT);
   let lameduckMs = 0;
-  for (const line of directive.block ?? []) {
-    if (line.name.text !== 'lameduck') failUnknown('health', line);
-    expectArgs(line, 1);
-    lameduckMs = readDuration(argAt(line, 0));
+  for (const line of args.lines()) {
+    if (line.name !== 'lameduck') line.unknown();
+    lameduckMs = needDuration(line, 'a period');
+    line.endArguments();
   }
-  return { listen: readListenAddress(directive.args[0], DEFAULT_PORT), lameduckMs };
+  args.end();
+  return { listen, lameduckMs };
 }

@@ -6,13 +6,14 @@
  *
  * Spec  CoreDNS, plugin/kubernetes: setup.go
  */
-import { argAt, expectArgs, expectNoBlock, failUnknown } from '../chain/directives.js';
-import { readInteger, readWord, readZones } from '../chain/directives.js';
-import { readFallthrough } from '../chain/fallthrough.js';
 import type { KubernetesOptions } from '../chain/zone-options.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import type { Arguments } from '../corefile/arguments.js';
 import { failAt } from '../corefile/complaint.js';
 import type { Directive } from '../corefile/corefile.js';
+import { needChoice, needEach, needInteger } from '../corefile/values.js';
 import type { WireName } from '../plugin.js';
+import { readFallthrough, readZones } from './zones.js';
 
 const DEFAULT_TTL_SEC = 5;
 const TTL_RANGE = { min: 0, max: 3600 };
@@ -30,54 +31,47 @@ const CLIENT_OPTIONS: ReadonlySet<string> = new Set([
 ]);
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-type ReadOption = (line: Directive, options: Mutable<KubernetesOptions>) => void;
+type ReadOption = (line: Arguments, options: Mutable<KubernetesOptions>) => void;
 
-function expectBare(line: Directive): void {
-  expectArgs(line, 0);
-  expectNoBlock(line);
-}
-
-const wordsOf = ({ args }: Directive): string[] => args.map(({ text }) => text);
+const needWords = (line: Arguments, what: string): string[] =>
+  needEach(line, () => line.need(what));
 
 const OPTIONS: Readonly<Record<string, ReadOption>> = {
   ttl: (line, options) => {
-    expectArgs(line, 1);
-    options.ttl = readInteger(argAt(line, 0), TTL_RANGE);
+    options.ttl = needInteger(line, 'a TTL', TTL_RANGE);
+    line.endArguments();
   },
   pods: (line, options) => {
-    expectArgs(line, 1);
-    options.pods = readWord(argAt(line, 0), PODS_MODES);
+    options.pods = needChoice(line, PODS_MODES);
+    line.endArguments();
   },
   endpoint_pod_names: (line, options) => {
-    expectBare(line);
     options.isEndpointPodNames = true;
+    line.end();
   },
   noendpoints: (line, options) => {
-    expectBare(line);
     options.isWithoutEndpoints = true;
+    line.end();
   },
-  zonal: ({ name }) => failAt(name, 'kubernetes: zonal names are not part of this server'),
+  zonal: (line) => line.fail('zonal names are not part of this server'),
   ignore: (line, options) => {
-    expectArgs(line, 1);
-    readWord(argAt(line, 0), IGNORED);
+    needChoice(line, IGNORED);
     options.isEmptyServiceHidden = true;
+    line.endArguments();
   },
   namespaces: (line, options) => {
-    expectArgs(line, 1, Infinity);
-    options.namespaces = [...(options.namespaces ?? []), ...wordsOf(line)];
+    options.namespaces = [...(options.namespaces ?? []), ...needWords(line, 'a namespace')];
   },
   namespace_labels: (line, options) => {
-    expectArgs(line, 1, Infinity);
-    options.namespaceLabels = wordsOf(line).join(' ');
+    options.namespaceLabels = needWords(line, 'a selector').join(' ');
   },
   labels: (line, options) => {
-    expectArgs(line, 1, Infinity);
-    options.labels = wordsOf(line).join(' ');
+    options.labels = needWords(line, 'a selector').join(' ');
   },
-  multicluster: ({ name }) =>
-    failAt(name, 'kubernetes: names of several clusters are not part of this server'),
+  multicluster: (line) => line.fail('names of several clusters are not part of this server'),
   fallthrough: (line, options) => {
     options.fallthrough = readFallthrough(line, options.zones);
+    line.end();
   },
 };
 
@@ -98,8 +92,9 @@ export function readKubernetes(
   directive: Directive,
   ofBlock: readonly WireName[],
 ): KubernetesOptions {
+  const args = argumentsOf(directive);
   const options: Mutable<KubernetesOptions> = {
-    zones: readZones(directive.args, ofBlock),
+    zones: readZones(args, ofBlock),
     ttl: DEFAULT_TTL_SEC,
     ttlMax: Infinity,
     pods: 'disabled',
@@ -111,12 +106,12 @@ export function readKubernetes(
     labels: undefined,
     fallthrough: [],
   };
-  for (const line of directive.block ?? []) {
-    const key = line.name.text;
-    if (CLIENT_OPTIONS.has(key)) continue;
-    const read = Object.hasOwn(OPTIONS, key) ? OPTIONS[key] : undefined;
-    if (read === undefined) failUnknown('kubernetes', line);
-    read(line, options);
+  for (const line of args.lines()) {
+    const { name } = line;
+    if (CLIENT_OPTIONS.has(name)) continue;
+    const read = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+    if (read === undefined) line.unknown();
+    else read(line, options);
   }
   checkTogether(directive, options);
   return options;

@@ -8,7 +8,6 @@
  */
 import { DnsWhy } from '../../../assembly/abi-dns.js';
 import { failure } from '../chain/chain.js';
-import { isInZones } from '../chain/fallthrough.js';
 import type { Setup, SetupContext, ZoneInstance } from '../chain/setup.js';
 import { failAt } from '../corefile/complaint.js';
 import { decodeMessage } from '../message/decode.js';
@@ -18,6 +17,7 @@ import { askInstead } from '../message/requery.js';
 import type { Next, Query, Reply } from '../plugin.js';
 import { FLAGS_OFF, FLAG_TC, RCODE_MASK, Rcode, RecordType, readU16 } from '../wire/header.js';
 import { readKubernetes } from './kubernetes-options.js';
+import { isInZones } from './zones.js';
 
 const NAME = 'kubernetes';
 /** Links of a chain of CNAMEs in the cluster (assembly/abi-dns.ts, DNS_CHAIN_MAX). */

@@ -3,8 +3,7 @@
  * `[::1]:8080`, `localhost:8080`.
  */
 import { isIP } from 'node:net';
-import { failAt, shown } from '../corefile/complaint.js';
-import type { Token } from '../corefile/corefile.js';
+import type { Arguments } from '../corefile/arguments.js';
 
 export interface ListenAddress {
   /** Empty: every address. */
@@ -17,17 +16,19 @@ const HOST_PORT = /^(?:\[([^[\]]*)\]|([^:[\]]*)):(\d{1,5})$/;
 const PORT_MAX = 65_535;
 
 /**
- * @param token  undefined: every address, and the port that is given
+ * Take an address, if there is an argument left.
+ *
  * @throws DataplaneError ERR_CONFIG
  */
-export function readListenAddress(token: Token | undefined, defaultPort: number): ListenAddress {
-  if (token === undefined) return { host: '', port: defaultPort };
-  const [match, bracketed, plain, digits] = HOST_PORT.exec(token.text) ?? [];
+export function readListenAddress(args: Arguments, otherwise: ListenAddress): ListenAddress {
+  const text = args.next();
+  if (text === undefined) return otherwise;
+  const [match, bracketed, plain, digits] = HOST_PORT.exec(text) ?? [];
   const host = bracketed ?? plain ?? '';
   const port = Number(digits);
   const isHost = bracketed === undefined ? host === '' || !host.includes(' ') : isIP(host) === 6;
   if (match === undefined || !isHost || port > PORT_MAX) {
-    failAt(token, `${shown(token.text)}: expected an address with a port such as :8080`);
+    args.fail('expected an address with a port such as :8080');
   }
   return { host, port };
 }

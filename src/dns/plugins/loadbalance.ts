@@ -9,10 +9,11 @@
 import { CUT_F_SHUFFLE } from '../../../assembly/abi-dns.js';
 import { canonicalCidr, contains, familyOf } from '../../addr.js';
 import type { Address, Cidr } from '../../addr.js';
-import { expectNoBlock, readWord } from '../chain/directives.js';
 import type { Setup } from '../chain/setup.js';
-import { failAt, shown } from '../corefile/complaint.js';
-import type { Directive, Token } from '../corefile/corefile.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import type { Arguments } from '../corefile/arguments.js';
+import type { Directive } from '../corefile/corefile.js';
+import { needChoice, needEach } from '../corefile/values.js';
 import { decodeMessage } from '../message/decode.js';
 import { encodeMessage } from '../message/encode.js';
 import { RECORD_SECTIONS } from '../message/message.js';
@@ -82,21 +83,17 @@ function balanceMessage(
   });
 }
 
-function readPrefix(token: Token): Cidr {
-  const prefix = canonicalCidr(token.text);
-  return prefix ?? failAt(token, `${shown(token.text)}: expected a prefix such as 10.0.0.0/8`);
+function needPrefix(args: Arguments): Cidr {
+  const expected = 'a prefix such as 10.0.0.0/8';
+  return canonicalCidr(args.need(expected)) ?? args.fail(`expected ${expected}`);
 }
 
 function readPreferred(directive: Directive): Cidr[] {
-  expectNoBlock(directive);
-  const [policy, ...prefixes] = directive.args;
-  if (policy === undefined) return [];
-  if (readWord(policy, POLICIES) === 'prefer') {
-    if (prefixes.length === 0) failAt(policy, 'loadbalance: prefer: expected prefixes');
-    return prefixes.map(readPrefix);
-  }
-  if (prefixes.length > 0) failAt(policy, 'loadbalance: round_robin takes no arguments');
-  return [];
+  const args = argumentsOf(directive);
+  const policy = args.left === 0 ? 'round_robin' : needChoice(args, POLICIES);
+  const preferred = policy === 'prefer' ? needEach(args, needPrefix) : [];
+  args.end();
+  return preferred;
 }
 
 export const setUpLoadbalance: Setup = (directives, { random }) => {

@@ -6,16 +6,17 @@
  * Spec  CoreDNS, plugin/log, plugin/pkg/replacer
  */
 import { formatAddress } from '../../addr.js';
-import { failUnknown, readDomain, readWord } from '../chain/directives.js';
-import { isInZones } from '../chain/fallthrough.js';
 import type { Setup } from '../chain/setup.js';
-import { failAt, shown } from '../corefile/complaint.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import { shown } from '../corefile/complaint.js';
 import type { Directive } from '../corefile/corefile.js';
+import { needChoice, needEach, needName } from '../corefile/values.js';
 import { formatClass, formatRcode, formatType } from '../message/types.js';
 import type { Client, Query, Reply, WireName } from '../plugin.js';
 import * as header from '../wire/header.js';
 import { rcodeOf, walkMessage } from '../wire/message.js';
 import { formatName } from '../wire/name.js';
+import { isInZones } from './zones.js';
 
 const CLASSES = ['success', 'denial', 'error', 'all'] as const;
 type LogClass = (typeof CLASSES)[number];
@@ -105,23 +106,20 @@ function classOf(event: Event): LogClass {
 }
 
 function readRule(directive: Directive, zones: readonly WireName[]): Rule {
-  const words = [...directive.args];
-  const last = words.at(-1);
-  const hasFormat = last !== undefined && last.text.includes('{');
-  if (hasFormat) words.pop();
-  const classes = new Set<LogClass>();
-  for (const line of directive.block ?? []) {
-    if (line.name.text !== 'class') failUnknown('log', line);
-    if (line.args.length === 0) failAt(line.name, `class: expected one of ${CLASSES.join(', ')}`);
-    for (const token of line.args) classes.add(readWord(token, CLASSES));
-  }
-  const format = hasFormat ? last.text : COMMON;
+  const args = argumentsOf(directive);
+  const hasFormat = directive.args.at(-1)?.text.includes('{') === true;
+  const names: WireName[] = [];
+  while (args.left > Number(hasFormat)) names.push(needName(args));
+  const format = args.next() ?? COMMON;
   const unknown = format.match(PLACEHOLDER)?.find((field) => !Object.hasOwn(FIELDS, field));
-  if (unknown !== undefined && last !== undefined) {
-    failAt(last, `log: unknown placeholder ${shown(unknown)}`);
+  if (unknown !== undefined) args.fail(`unknown placeholder ${shown(unknown)}`);
+  const classes = new Set<LogClass>();
+  for (const line of args.lines()) {
+    if (line.name !== 'class') line.unknown();
+    for (const each of needEach(line, () => needChoice(line, CLASSES))) classes.add(each);
   }
   return {
-    names: words.length === 0 ? zones : words.map(readDomain),
+    names: names.length === 0 ? zones : names,
     format,
     classes: classes.size === 0 ? new Set(['all']) : classes,
   };

@@ -6,8 +6,8 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseAddress } from '../../addr.js';
-import { expectArgs, expectNoBlock } from '../chain/directives.js';
 import type { Setup } from '../chain/setup.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import { queryOf } from '../message/decode.js';
 import { encodeMessage } from '../message/encode.js';
 import type { Client, Query, WireName } from '../plugin.js';
@@ -49,10 +49,7 @@ function probeFor(name: WireName, random: () => number): Query | undefined {
 }
 
 export const setUpLoop: Setup = (directives, context) => {
-  for (const directive of directives) {
-    expectArgs(directive, 0);
-    expectNoBlock(directive);
-  }
+  for (const directive of directives) argumentsOf(directive).end();
   const { ask, random, fail, zones } = context;
   const [zone = Uint8Array.of(0)] = zones;
   const name = probeName(zone, random);

@@ -4,8 +4,8 @@
  * Spec  CoreDNS, plugin/minimal
  */
 import { CUT_F_MINIMAL } from '../../../assembly/abi-dns.js';
-import { expectArgs, expectNoBlock } from '../chain/directives.js';
 import type { Setup } from '../chain/setup.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import { decodeMessage } from '../message/decode.js';
 import { encodeMessage } from '../message/encode.js';
 import { Rcode } from '../wire/header.js';
@@ -18,10 +18,7 @@ function reduced(bytes: Uint8Array): Uint8Array {
 }
 
 export const setUpMinimal: Setup = (directives) => {
-  for (const directive of directives) {
-    expectArgs(directive, 0);
-    expectNoBlock(directive);
-  }
+  for (const directive of directives) argumentsOf(directive).end();
   return {
     name: 'minimal',
     claims: { kind: 'none' },

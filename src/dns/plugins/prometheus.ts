@@ -3,12 +3,12 @@
  *
  * Spec  CoreDNS, plugin/metrics
  */
-import { expectArgs, expectNoBlock } from '../chain/directives.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import type { Directive } from '../corefile/corefile.js';
 import { readListenAddress } from './listen-address.js';
 import type { ListenAddress } from './listen-address.js';
 
-const DEFAULT = { host: 'localhost', port: 9153 };
+const DEFAULT: ListenAddress = { host: 'localhost', port: 9153 };
 
 export interface PrometheusOptions {
   readonly listen: ListenAddress;
@@ -16,8 +16,8 @@ export interface PrometheusOptions {
 
 /** @throws DataplaneError ERR_CONFIG */
 export function readPrometheus(directive: Directive): PrometheusOptions {
-  expectArgs(directive, 0, 1);
-  expectNoBlock(directive);
-  const [address] = directive.args;
-  return { listen: address === undefined ? DEFAULT : readListenAddress(address, DEFAULT.port) };
+  const args = argumentsOf(directive);
+  const listen = readListenAddress(args, DEFAULT);
+  args.end();
+  return { listen };
 }

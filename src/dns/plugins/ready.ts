@@ -3,13 +3,14 @@
  *
  * Spec  CoreDNS, plugin/ready
  */
-import { argAt, expectArgs, failUnknown, readWord } from '../chain/directives.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import type { Directive } from '../corefile/corefile.js';
+import { needChoice } from '../corefile/values.js';
 import { readListenAddress } from './listen-address.js';
 import type { ListenAddress } from './listen-address.js';
 
 const MONITORS = ['until-ready', 'continuously'] as const;
-const DEFAULT_PORT = 8181;
+const DEFAULT: ListenAddress = { host: '', port: 8181 };
 
 export interface ReadyOptions {
   readonly listen: ListenAddress;
@@ -18,12 +19,14 @@ export interface ReadyOptions {
 
 /** @throws DataplaneError ERR_CONFIG */
 export function readReady(directive: Directive): ReadyOptions {
-  expectArgs(directive, 0, 1);
+  const args = argumentsOf(directive);
+  const listen = readListenAddress(args, DEFAULT);
   let monitor: ReadyOptions['monitor'] = 'until-ready';
-  for (const line of directive.block ?? []) {
-    if (line.name.text !== 'monitor') failUnknown('ready', line);
-    expectArgs(line, 1);
-    monitor = readWord(argAt(line, 0), MONITORS);
+  for (const line of args.lines()) {
+    if (line.name !== 'monitor') line.unknown();
+    monitor = needChoice(line, MONITORS);
+    line.endArguments();
   }
-  return { listen: readListenAddress(directive.args[0], DEFAULT_PORT), monitor };
+  args.end();
+  return { listen, monitor };
 }

@@ -3,9 +3,11 @@
  *
  * Spec  CoreDNS, plugin/reload
  */
-import { argAt, expectArgs, expectNoBlock, readDuration } from '../chain/directives.js';
-import { failAt } from '../corefile/complaint.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import type { Arguments } from '../corefile/arguments.js';
 import type { Directive } from '../corefile/corefile.js';
+import { needDuration } from '../corefile/values.js';
+import type { Bounds } from '../corefile/values.js';
 
 export interface ReloadOptions {
   /** 0: never. */
@@ -16,25 +18,26 @@ export interface ReloadOptions {
 
 const INTERVAL_MS = 30_000;
 const JITTER_MS = 15_000;
-const INTERVAL_MIN_MS = 2_000;
-const JITTER_MIN_MS = 1_000;
+const INTERVAL_RANGE: Bounds = { min: 2_000, max: Infinity };
+const JITTER_RANGE: Bounds = { min: 1_000, max: Infinity };
 const OFF = 'off';
+
+/** `off`, `[INTERVAL [JITTER]]` */
+function readOptions(args: Arguments): ReloadOptions {
+  if (args.left === 0) return { intervalMs: INTERVAL_MS, jitterMs: JITTER_MS };
+  if (args.peek() === OFF) {
+    args.next();
+    return { intervalMs: 0, jitterMs: 0 };
+  }
+  const intervalMs = needDuration(args, 'an interval', INTERVAL_RANGE);
+  const jitterMs = args.left === 0 ? JITTER_MS : needDuration(args, 'a jitter', JITTER_RANGE);
+  return { intervalMs, jitterMs: Math.min(jitterMs, Math.floor(intervalMs / 2)) };
+}
 
 /** @throws DataplaneError ERR_CONFIG */
 export function readReload(directive: Directive): ReloadOptions {
-  expectArgs(directive, 0, 2);
-  expectNoBlock(directive);
-  const [interval, jitter] = directive.args;
-  if (interval === undefined) return { intervalMs: INTERVAL_MS, jitterMs: JITTER_MS };
-  if (interval.text === OFF) {
-    if (jitter !== undefined) failAt(jitter, 'reload: off takes no jitter');
-    return { intervalMs: 0, jitterMs: 0 };
-  }
-  const intervalMs = readDuration(argAt(directive, 0), { min: INTERVAL_MIN_MS, max: Infinity });
-  const half = Math.floor(intervalMs / 2);
-  if (jitter === undefined) return { intervalMs, jitterMs: Math.min(JITTER_MS, half) };
-  return {
-    intervalMs,
-    jitterMs: Math.min(readDuration(jitter, { min: JITTER_MIN_MS, max: Infinity }), half),
-  };
+  const args = argumentsOf(directive);
+  const options = readOptions(args);
+  args.end();
+  return options;
 }

@@ -4,12 +4,13 @@
  * Spec  CoreDNS, plugin/root
  */
 import { resolve } from 'node:path';
-import { argAt, expectArgs, expectNoBlock } from '../chain/directives.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import type { Directive } from '../corefile/corefile.js';
 
 /** @throws DataplaneError ERR_CONFIG */
 export function readRoot(directive: Directive, folder: string): string {
-  expectArgs(directive, 1);
-  expectNoBlock(directive);
-  return resolve(folder, argAt(directive, 0).text);
+  const args = argumentsOf(directive);
+  const path = args.need('a folder');
+  args.end();
+  return resolve(folder, path);
 }

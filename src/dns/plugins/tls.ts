@@ -8,9 +8,11 @@
  * Spec  CoreDNS, plugin/tls; a CA without `client_auth` is for clients that need a certificate here
  */
 import { resolve } from 'node:path';
-import { argAt, expectArgs, failUnknown, readWord } from '../chain/directives.js';
+import { argumentsOf } from '../corefile/arguments.js';
+import type { Arguments } from '../corefile/arguments.js';
 import { failAt } from '../corefile/complaint.js';
 import type { Directive } from '../corefile/corefile.js';
+import { needChoice } from '../corefile/values.js';
 
 export interface TlsFiles {
   readonly cert: string;
@@ -22,15 +24,12 @@ export interface TlsFiles {
 const CLIENT_AUTH = ['nocert', 'require_and_verify'] as const;
 
 /** What is asked of clients; undefined: it is not said. */
-function readClientAuth({ name, args, block = [] }: Directive) {
+function readClientAuth(lines: readonly Arguments[]) {
   let auth: (typeof CLIENT_AUTH)[number] | undefined;
-  for (const line of block) {
-    if (line.name.text !== 'client_auth') failUnknown('tls', line);
-    expectArgs(line, 1);
-    auth = readWord(argAt(line, 0), CLIENT_AUTH);
-  }
-  if (auth === 'require_and_verify' && args.length < 3) {
-    failAt(name, 'tls: client_auth require_and_verify: expected a CA behind the key');
+  for (const line of lines) {
+    if (line.name !== 'client_auth') line.unknown();
+    auth = needChoice(line, CLIENT_AUTH);
+    line.endArguments();
   }
   return auth;
 }
@@ -40,8 +39,15 @@ function readClientAuth({ name, args, block = [] }: Directive) {
  * @throws DataplaneError ERR_CONFIG
  */
 export function readTls(directive: Directive, folder: string): TlsFiles {
-  expectArgs(directive, 2, 3);
-  const file = (index: number): string => resolve(folder, argAt(directive, index).text);
-  const isClientAsked = readClientAuth(directive) !== 'nocert' && directive.args.length > 2;
-  return { cert: file(0), key: file(1), ca: isClientAsked ? file(2) : undefined };
+  const args = argumentsOf(directive);
+  const cert = resolve(folder, args.need('a certificate'));
+  const key = resolve(folder, args.need('a key'));
+  const ca = args.next();
+  const auth = readClientAuth(args.lines());
+  args.end();
+  if (auth === 'require_and_verify' && ca === undefined) {
+    failAt(directive.name, 'tls: client_auth require_and_verify: expected a CA behind the key');
+  }
+  const isClientAsked = ca !== undefined && auth !== 'nocert';
+  return { cert, key, ca: isClientAsked ? resolve(folder, ca) : undefined };
 }

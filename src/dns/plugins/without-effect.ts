@@ -7,45 +7,41 @@
  *
  * Spec  CoreDNS, plugins of these names
  */
-import {
-  argAt,
-  expectArgs,
-  expectNoBlock,
-  failUnknown,
-  readInteger,
-  readZones,
-} from '../chain/directives.js';
+import { argumentsOf } from '../corefile/arguments.js';
 import type { Directive } from '../corefile/corefile.js';
+import { needInteger } from '../corefile/values.js';
 import { readListenAddress } from './listen-address.js';
+import { readZones } from './zones.js';
 
 const SOCKETS_RANGE = { min: 1, max: 1024 };
 const RATE_RANGE = { min: 0, max: 0x7fffffff };
-const PPROF_PORT = 6053;
+const PPROF_LISTEN = { host: 'localhost', port: 6053 };
 
 function checkMultisocket(directive: Directive): void {
-  expectArgs(directive, 0, 1);
-  expectNoBlock(directive);
-  if (directive.args.length > 0) readInteger(argAt(directive, 0), SOCKETS_RANGE);
+  const args = argumentsOf(directive);
+  if (args.left > 0) needInteger(args, 'a count', SOCKETS_RANGE);
+  args.end();
 }
 
 function checkDebug(directive: Directive): void {
-  expectArgs(directive, 0);
-  expectNoBlock(directive);
+  argumentsOf(directive).end();
 }
 
 function checkPprof(directive: Directive): void {
-  expectArgs(directive, 0, 1);
-  readListenAddress(directive.args[0], PPROF_PORT);
-  for (const line of directive.block ?? []) {
-    if (line.name.text !== 'block') failUnknown('pprof', line);
-    expectArgs(line, 0, 1);
-    if (line.args.length > 0) readInteger(argAt(line, 0), RATE_RANGE);
+  const args = argumentsOf(directive);
+  readListenAddress(args, PPROF_LISTEN);
+  for (const line of args.lines()) {
+    if (line.name !== 'block') line.unknown();
+    if (line.left > 0) needInteger(line, 'a rate', RATE_RANGE);
+    line.endArguments();
   }
+  args.end();
 }
 
 function checkMetadata(directive: Directive): void {
-  readZones(directive.args, []);
-  expectNoBlock(directive);
+  const args = argumentsOf(directive);
+  readZones(args, []);
+  args.end();
 }
 
 /** By name; each throws DataplaneError ERR_CONFIG. */

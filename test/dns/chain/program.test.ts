@@ -280,17 +280,20 @@ test('what is wrong with a Corefile names file, line and word', (t) => {
   const complaint = (lines: string): string => t.throws(() => open(`. {\n ${lines}\n}\n`)).message;
   t.is(
     complaint('kubernetes {\n ttl 4000\n}'),
-    'Corefile:3: "4000": expected a number from 0 to 3600',
+    'Corefile:3: kubernetes ttl: "4000": expected a TTL of 0 to 3600',
   );
-  t.is(complaint('kubernetes {\n bogus\n}'), 'Corefile:3: kubernetes: unknown option "bogus"');
+  t.is(complaint('kubernetes {\n bogus\n}'), 'Corefile:3: kubernetes: unknown property "bogus"');
   t.is(complaint('dnssec'), 'Corefile:2: plugin dnssec is not part of this server');
-  t.is(complaint('bufsize 100'), 'Corefile:2: "100": expected a number from 512 to 4096');
-  t.is(complaint('forward .'), 'Corefile:2: forward: expected 2 or more arguments, got 1');
-  t.is(complaint('reload 1s'), 'Corefile:2: "1s": expected not below 2s');
-  t.is(complaint('cache 30 {\n prefetch 1 10s 5%\n}'), 'Corefile:3: "5%": expected 10% to 90%');
+  t.is(complaint('bufsize 100'), 'Corefile:2: bufsize: "100": expected a size of 512 to 4096');
+  t.is(complaint('forward .'), 'Corefile:2: forward: ".": expected an upstream');
+  t.is(complaint('reload 1s'), 'Corefile:2: reload: "1s": expected an interval of 2s or more');
+  t.is(
+    complaint('cache 30 {\n prefetch 1 10s 5%\n}'),
+    'Corefile:3: cache prefetch: "5%": expected a share of 10% to 90%',
+  );
   t.is(
     complaint('health 8080'),
-    'Corefile:2: "8080": expected an address with a port such as :8080',
+    'Corefile:2: health: "8080": expected an address with a port such as :8080',
   );
   t.regex(complaint('bind nosuch0'), /^Corefile:2: bind: "nosuch0": expected an address or/);
   t.regex(complaint('forward . 127.0.0.1'), /^Corefile:2: .*is this DNS server itself/);
@@ -298,36 +301,39 @@ test('what is wrong with a Corefile names file, line and word', (t) => {
 
 test('settings of the server: each is checked where it stands', (t) => {
   const complaint = (lines: string): string => t.throws(() => open(`. {\n ${lines}\n}\n`)).message;
-  t.is(complaint('root'), 'Corefile:2: root: expected 1 arguments, got 0');
-  t.is(complaint('root a {\n b\n}'), 'Corefile:2: root: expected no lines in braces');
+  t.is(complaint('root'), 'Corefile:2: root: expected a folder');
+  t.is(complaint('root a {\n b\n}'), 'Corefile:2: root: expected no braces');
   t.is(complaint('root a\nroot b'), 'Corefile:3: root: expected once in a server block');
-  t.is(complaint('tls a.pem'), 'Corefile:2: tls: expected 2 to 3 arguments, got 1');
-  t.is(complaint('tls a b {\n verify\n}'), 'Corefile:3: tls: unknown option "verify"');
+  t.is(complaint('tls a.pem'), 'Corefile:2: tls: "a.pem": expected a key');
+  t.is(complaint('tls a b {\n verify\n}'), 'Corefile:3: tls: unknown property "verify"');
   t.is(
     complaint('tls a b c {\n client_auth request\n}'),
-    'Corefile:3: "request": expected one of nocert, require_and_verify',
+    'Corefile:3: tls client_auth: "request": expected one of nocert, require_and_verify',
   );
   t.is(
     complaint('tls a b {\n client_auth require_and_verify\n}'),
     'Corefile:2: tls: client_auth require_and_verify: expected a CA behind the key',
   );
-  t.is(complaint('timeouts 5s'), 'Corefile:2: timeouts: expected 0 arguments, got 1');
+  t.is(complaint('timeouts 5s'), 'Corefile:2: timeouts: "5s": unexpected argument');
   t.is(complaint('timeouts'), 'Corefile:2: timeouts: expected read, write, idle or max_queries');
-  t.is(complaint('timeouts {\n reed 5s\n}'), 'Corefile:3: timeouts: unknown option "reed"');
+  t.is(complaint('timeouts {\n reed 5s\n}'), 'Corefile:3: timeouts: unknown property "reed"');
   t.is(
     complaint('timeouts {\n idle 25h\n}'),
-    'Corefile:3: "25h": expected not below 1s and not above 86400s',
+    'Corefile:3: timeouts idle: "25h": expected a timeout of 1s to 86400s',
   );
-  t.regex(complaint('timeouts {\n max_queries -1\n}'), /^Corefile:3: "-1": expected a number/);
-  t.is(complaint('multisocket 0'), 'Corefile:2: "0": expected a number from 1 to 1024');
+  t.regex(
+    complaint('timeouts {\n max_queries -1\n}'),
+    /^Corefile:3: timeouts max_queries: "-1": expected a count/,
+  );
+  t.is(complaint('multisocket 0'), 'Corefile:2: multisocket: "0": expected a count of 1 to 1024');
   t.is(
     complaint('multisocket 2\nmultisocket'),
     'Corefile:3: multisocket: expected once in a server block',
   );
-  t.is(complaint('debug on'), 'Corefile:2: debug: expected 0 arguments, got 1');
-  t.regex(complaint('pprof 6053'), /^Corefile:2: "6053": expected an address with a port/);
-  t.is(complaint('pprof {\n rate 1\n}'), 'Corefile:3: pprof: unknown option "rate"');
-  t.is(complaint('metadata {\n a\n}'), 'Corefile:2: metadata: expected no lines in braces');
+  t.is(complaint('debug on'), 'Corefile:2: debug: "on": unexpected argument');
+  t.regex(complaint('pprof 6053'), /^Corefile:2: pprof: "6053": expected an address with a port/);
+  t.is(complaint('pprof {\n rate 1\n}'), 'Corefile:3: pprof: unknown property "rate"');
+  t.is(complaint('metadata {\n a\n}'), 'Corefile:2: metadata: expected no braces');
 });
 
 test('settings of a block are those of the listeners that it is on', async (t) => {

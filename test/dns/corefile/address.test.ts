@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { parseText } from '../../support/corefile.js';
-import { readZoneAddress, zonesOf } from '../../../src/dns/corefile/zone.js';
+import { readZoneAddress } from '../../../src/dns/corefile/zone.js';
 
 const token = (text: string) => ({ text, file: 'Corefile', line: 1 });
 const read = (text: string) => readZoneAddress(token(text));
@@ -163,23 +163,6 @@ test('address: an IPv4 address is a name, and that is probably not meant', (t) =
   t.deepEqual(warnings, [
     'Corefile:1: "127.0.0.1:9153" serves the name 127.0.0.1.; expected "bind 127.0.0.1" in the block, or a prefix for the reverse zone',
   ]);
-});
-
-test('zones of a plugin are its arguments, prefixes expanded, else those of its block', (t) => {
-  const [block = { addresses: [] }] = parseText('a.example b.example 10.0.0.0/15 {\n}').blocks;
-  t.deepEqual(zonesOf([], block), [
-    'a.example.',
-    'b.example.',
-    '0.10.in-addr.arpa.',
-    '1.10.in-addr.arpa.',
-  ]);
-  t.deepEqual(zonesOf(['Cluster.Local', '10.0.0.0/15', 'cluster.local.'].map(token), block), [
-    'cluster.local.',
-    '0.10.in-addr.arpa.',
-    '1.10.in-addr.arpa.',
-  ]);
-  const [twoPorts = { addresses: [] }] = parseText('a:1053 a:1054 {\n}').blocks;
-  t.deepEqual(zonesOf([], twoPorts), ['a.']);
 });
 
 /** A block for each text: address, then what stands in it. */

@@ -5,7 +5,9 @@ import type { Arguments } from '../../../src/dns/corefile/arguments.js';
 import {
   needChoice,
   needDuration,
+  needEach,
   needInteger,
+  needName,
   needPercent,
 } from '../../../src/dns/corefile/values.js';
 import { parseText } from '../../support/corefile.js';
@@ -120,6 +122,14 @@ test('arguments: braces that nobody asks for are refused, empty ones too', (t) =
   t.deepEqual(args(t, 'errors').lines(), []);
 });
 
+test('arguments: braces may be let be, arguments may not', (t) => {
+  t.notThrows(() => args(t, 'ttl {\n}').endArguments());
+  t.is(
+    message(t, () => args(t, 'ttl 5').endArguments()),
+    'Corefile:2: ttl: "5": unexpected argument',
+  );
+});
+
 test('values: a whole number within its bounds', (t) => {
   const ttl = (word: string): number =>
     needInteger(args(t, `cache ${word}`), 'a TTL', { min: 0, max: 3600 });
@@ -136,6 +146,18 @@ test('values: a whole number within its bounds', (t) => {
     message(t, () => ttl('')),
     'Corefile:2: cache: expected a TTL of 0 to 3600',
   );
+});
+
+test('values: there need not be an upper bound', (t) => {
+  const size = (word: string): number =>
+    needInteger(args(t, `x ${word}`), 'a size', { min: 512, max: Infinity });
+  t.deepEqual(['512', '00512', '99999999999'].map(size), [512, 512, 99_999_999_999]);
+  for (const word of ['511', '-512']) {
+    t.is(
+      message(t, () => size(word)),
+      `Corefile:2: x: "${word}": expected a size of 512 or more`,
+    );
+  }
 });
 
 test('values: a duration as Go writes it', (t) => {
@@ -164,11 +186,31 @@ test('values: a duration as Go writes it', (t) => {
   }
 });
 
+test('values: a duration within its bounds', (t) => {
+  const timeout = (word: string, max: number): number =>
+    needDuration(args(t, `x ${word}`), 'a timeout', { min: 1, max });
+  t.is(timeout('1ms', 60_000), 1);
+  t.is(timeout('1m', 60_000), 60_000);
+  t.is(timeout('9999999h', Infinity), 35_999_996_400_000);
+  const cases: [word: string, max: number, expected: string][] = [
+    ['0', 60_000, '1ms to 60s'],
+    ['60001ms', 60_000, '1ms to 60s'],
+    ['0.5ms', Infinity, '1ms or more'],
+  ];
+  for (const [word, max, expected] of cases) {
+    t.is(
+      message(t, () => timeout(word, max)),
+      `Corefile:2: x: "${word}": expected a timeout of ${expected}`,
+    );
+  }
+});
+
 test('values: a percentage has its sign', (t) => {
-  const percent = (word: string): number => needPercent(args(t, `prefetch ${word}`), 'a share');
+  const percent = (word: string): number =>
+    needPercent(args(t, `prefetch ${word}`), 'a share', { min: 0, max: 100 });
   t.deepEqual(['0%', '10%', '100%'].map(percent), [0, 10, 100]);
-  for (const word of ['10', '101%', '%', '-1%', '1.5%', '10%%']) {
-    const expected = `Corefile:2: prefetch: "${word}": expected a share such as 10%`;
+  for (const word of ['10', '101%', '%', '-1%', '1.5%', '10%%', '010%', 'NaN%']) {
+    const expected = `Corefile:2: prefetch: "${word}": expected a share of 0% to 100%`;
     t.is(
       message(t, () => percent(word)),
       expected,
@@ -187,5 +229,26 @@ test('values: one word of a few', (t) => {
   t.is(
     message(t, () => needChoice(args(t, 'policy'), ['a'])),
     'Corefile:2: policy: expected a',
+  );
+});
+
+test('values: a name, in lower case', (t) => {
+  t.deepEqual(needName(args(t, 'log A.b')), Uint8Array.of(1, 0x61, 1, 0x62, 0));
+  t.is(
+    message(t, () => needName(args(t, 'log a..b'))),
+    'Corefile:2: log: "a..b" is no domain name: it has an empty label',
+  );
+  t.is(
+    message(t, () => needName(args(t, 'log'))),
+    'Corefile:2: log: expected a name',
+  );
+});
+
+test('values: all that is left, one at least', (t) => {
+  const words = (text: string): string[] => needEach(args(t, text), (each) => each.need('a word'));
+  t.deepEqual(words('x a b a'), ['a', 'b', 'a']);
+  t.is(
+    message(t, () => words('x')),
+    'Corefile:2: x: expected a word',
   );
 });

@@ -144,11 +144,14 @@ test('view: without a block for the rest, who fits no view is refused', async (t
 test('view: what is wrong names file, line and expression', (t) => {
   const complaint = (lines: string): string =>
     t.throws(() => createProgram(parseText(`. {\n${lines}\n}\n`), surroundings([]), {})).message;
-  t.is(complaint('view'), 'Corefile:2: view: expected 1 arguments, got 0');
+  t.is(complaint('view'), 'Corefile:2: view: expected a name');
   t.is(complaint('view a {\n}\nview b {\n}'), 'Corefile:4: view: expected once in a server block');
-  t.is(complaint('view a {\nexpression true\n}'), 'Corefile:3: view: unknown option "expression"');
+  t.is(
+    complaint('view a {\nexpression true\n}'),
+    'Corefile:3: view: unknown property "expression"',
+  );
   t.is(
     complaint('view a {\nexpr type() == "A"\n}'),
-    'Corefile:3: view: type() == A: "A" is no function; text stands in single quotes',
+    'Corefile:3: view expr: "type() == A": "A" is no function; text stands in single quotes',
   );
 });

@@ -14,7 +14,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { messageOf } from '../../../errors.js';
-import { readZones } from '../../chain/directives.js';
 import type { Setup, SetupContext } from '../../chain/setup.js';
 import { argumentsOf } from '../../corefile/arguments.js';
 import { failAt } from '../../corefile/complaint.js';
@@ -29,7 +28,7 @@ import { askAgain } from '../ask-again.js';
 import { changeQuery, replyFailure, replyWith } from '../reply.js';
 import { every, watchFile } from '../watched-file.js';
 import type { WatchedFile } from '../watched-file.js';
-import { isInZones, readFallthrough, zoneOf } from '../zones.js';
+import { isInZones, readFallthrough, readZones, zoneOf } from '../zones.js';
 import { createZone } from './zone.js';
 import type { Zone, ZoneAnswer } from './zone.js';
 
@@ -54,7 +53,7 @@ interface Served {
 function readSource(directive: Directive, context: SetupContext): Source {
   const args = argumentsOf(directive);
   const file = resolve(context.folder, args.need('a file'));
-  const origins = readZones(args.rest(), context.zones);
+  const origins = readZones(args, context.zones);
   const source: Source = { file, origins, reloadMs: DEFAULT_RELOAD_MS, fallthrough: [] };
   for (const line of args.lines()) {
     if (line.name === 'reload') source.reloadMs = needDuration(line, 'a period');

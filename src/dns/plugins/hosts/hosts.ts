@@ -21,14 +21,13 @@ import { messageOf } from '../../../errors.js';
 import { argumentsOf } from '../../corefile/arguments.js';
 import type { Arguments } from '../../corefile/arguments.js';
 import { needDuration, needInteger } from '../../corefile/values.js';
-import { readZones } from '../../chain/directives.js';
 import type { Setup, SetupContext } from '../../chain/setup.js';
 import type { Directive } from '../../corefile/corefile.js';
 import type { Claims, Query, WireName } from '../../plugin.js';
 import { Rcode, RecordClass, RecordType } from '../../wire/header.js';
 import { internetRecord, replyWith } from '../reply.js';
 import { every, watchFile } from '../watched-file.js';
-import { claimBelow, isInZones, readFallthrough } from '../zones.js';
+import { claimBelow, isInZones, readFallthrough, readZones } from '../zones.js';
 import { createHostsTable } from './hosts-table.js';
 import type { HostsTable } from './hosts-table.js';
 
@@ -68,7 +67,7 @@ function readOptions(directive: Directive, context: SetupContext): Options {
   const file = resolve(context.folder, args.next() ?? DEFAULT_FILE);
   const options: Options = {
     file,
-    zones: readZones(args.rest(), context.zones),
+    zones: readZones(args, context.zones),
     ttl: DEFAULT_TTL_SEC,
     hasPointers: true,
     reloadMs: DEFAULT_RELOAD_MS,

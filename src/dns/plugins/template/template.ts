@@ -18,9 +18,8 @@ import { messageOf } from '../../../errors.js';
 import { argumentsOf } from '../../corefile/arguments.js';
 import type { Arguments } from '../../corefile/arguments.js';
 import { failAt } from '../../corefile/complaint.js';
-import type { Directive, Token } from '../../corefile/corefile.js';
-import { needInteger } from '../../corefile/values.js';
-import { readZones } from '../../chain/directives.js';
+import type { Directive } from '../../corefile/corefile.js';
+import { needEach, needInteger } from '../../corefile/values.js';
 import type { Setup, SetupContext } from '../../chain/setup.js';
 import { decodeMessage } from '../../message/decode.js';
 import { parseRecord } from '../../message/master-file.js';
@@ -35,13 +34,13 @@ import type { EdnsOption } from '../edns-options.js';
 import { compilePattern } from '../regexp.js';
 import type { Pattern } from '../regexp.js';
 import { changeQuery, replyFailure, replyWith } from '../reply.js';
-import { claimBelow, isInZones, readFallthrough, ROOT, zoneOf } from '../zones.js';
+import { claimBelow, isInZones, readFallthrough, readZones, ROOT, zoneOf } from '../zones.js';
 import { readTemplate } from './go-template.js';
 import type { Template, TemplateValues } from './go-template.js';
 
 /** Of records that say none: what miekg/dns takes. */
 const DEFAULT_TTL_SEC = 3600;
-const EDE_MAX = 0xffff;
+const EDE_RANGE = { min: 0, max: 0xffff };
 const SECTIONS = ['answer', 'additional', 'authority'] as const;
 type Section = (typeof SECTIONS)[number];
 
@@ -63,13 +62,12 @@ interface Rule {
 }
 
 function readEach<T>(line: Arguments, what: string, read: (source: string) => T): T[] {
-  const tokens: readonly Token[] = line.rest();
-  if (tokens.length === 0) line.fail(`expected ${what}`);
-  return tokens.map((token) => {
+  return needEach(line, () => {
+    const source = line.need(what);
     try {
-      return read(token.text);
+      return read(source);
     } catch (error) {
-      return failAt(token, `template ${line.name}: ${messageOf(error)}`);
+      return line.failNaming(messageOf(error));
     }
   });
 }
@@ -86,7 +84,7 @@ function readLine(line: Arguments, rule: Rule): void {
     const expected = 'a response code such as NXDOMAIN';
     rule.rcode = parseRcode(line.need(expected)) ?? line.fail(`expected ${expected}`);
   } else if (line.name === 'ederror') {
-    const code = needInteger(line, 'an extended error', { min: 0, max: EDE_MAX });
+    const code = needInteger(line, 'an extended error', EDE_RANGE);
     rule.error = extendedError(code, line.next());
   } else if (line.name === 'fallthrough') {
     rule.fallthrough = readFallthrough(line);
@@ -104,7 +102,7 @@ function readRule(directive: Directive, blockZones: readonly WireName[]): Rule {
   const rule: Rule = {
     class: ofClass,
     type,
-    zones: readZones(args.rest(), blockZones),
+    zones: readZones(args, blockZones),
     patterns: [],
     records: { answer: [], additional: [], authority: [] },
     rcode: Rcode.NOERROR,

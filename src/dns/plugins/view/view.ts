@@ -10,23 +10,24 @@
  * Spec  CoreDNS, plugin/view
  */
 import { DataplaneError, messageOf } from '../../../errors.js';
-import { argAt, expectArgs, failUnknown } from '../../chain/directives.js';
 import type { View } from '../../chain/server-blocks.js';
-import { failAt } from '../../corefile/complaint.js';
+import { argumentsOf } from '../../corefile/arguments.js';
+import type { Arguments } from '../../corefile/arguments.js';
+import { failAt, shown } from '../../corefile/complaint.js';
 import type { Directive } from '../../corefile/corefile.js';
+import { needEach } from '../../corefile/values.js';
 import type { Query } from '../../plugin.js';
 import { compileExpression } from './expression.js';
 
 type Condition = (query: Query) => boolean;
 
-function readCondition(line: Directive): Condition {
-  if (line.name.text !== 'expr') failUnknown('view', line);
-  expectArgs(line, 1, Infinity);
-  const text = line.args.map((token) => token.text).join(' ');
+function readCondition(line: Arguments): Condition {
+  if (line.name !== 'expr') line.unknown();
+  const text = needEach(line, () => line.need('an expression')).join(' ');
   try {
     return compileExpression(text);
   } catch (error) {
-    return failAt(argAt(line, 0), `view: ${text}: ${messageOf(error)}`);
+    return line.failNaming(`${shown(text)}: ${messageOf(error)}`);
   }
 }
 
@@ -51,10 +52,12 @@ export function readView(directives: readonly Directive[]): View | undefined {
   const [directive, second] = directives.filter(({ name }) => name.text === 'view');
   if (directive === undefined) return undefined;
   if (second !== undefined) failAt(second.name, 'view: expected once in a server block');
-  expectArgs(directive, 1);
-  const conditions = (directive.block ?? []).map(readCondition);
+  const args = argumentsOf(directive);
+  const name = args.need('a name');
+  const conditions = args.lines().map(readCondition);
+  args.end();
   return {
-    name: argAt(directive, 0).text,
+    name,
     has: (query) => conditions.every((condition) => holds(condition, query)),
   };
 }
