@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/nsfs.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>
 
@@ -60,11 +62,12 @@ Napi::Value OpenNetns(const Napi::CallbackInfo& info) {
   Args args(info);
   const std::string path = args.Text(0, "path");
   if (args.failed()) return env.Undefined();
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // What is no namespace may be a pipe, whose other end is not waited for.
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return ThrowSys(env, errno, "open", path);
   struct statfs fs {};
   if (fstatfs(fd.get(), &fs) != 0) return ThrowSys(env, errno, "fstatfs", path);
-  if (fs.f_type != NSFS_MAGIC) {
+  if (fs.f_type != NSFS_MAGIC || ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET) {
     return ThrowSys(env, EINVAL, "open", path + " is not a network namespace");
   }
   return Napi::Number::New(env, fd.release());

@@ -115,7 +115,7 @@ function compose(parts: CniParts, addresses: Addresses): Composed {
   const { ipam } = addresses;
   const turns = createTurns();
   const askDelegate = delegates(log);
-  const undo = createUndo({ attachments: attached, ipam, store, askDelegate });
+  const undo = createUndo({ attachments: attached, ipam, store, askDelegate, log });
   const unready = (): string | undefined =>
     parts.isProgrammed() ? undefined : 'the agent has not programmed everything yet';
   const handle = createVerbs({

@@ -32,6 +32,18 @@ const schema = z.strictObject({
   ips: z.array(z.string()),
   mac: z.string().optional(),
   mtu: z.number(),
+  /** Beside the default; an address plugin has named them. */
+  routes: z
+    .array(
+      z.strictObject({
+        dst: z.string(),
+        mtu: z.number().optional(),
+        advmss: z.number().optional(),
+        metric: z.number().optional(),
+        table: z.number().optional(),
+      }),
+    )
+    .optional(),
   hostPorts: z.array(
     z.strictObject({
       protocol: z.enum(['TCP', 'UDP', 'SCTP']),

@@ -84,7 +84,11 @@ export async function startDeleteQueue(
     if ((await stat(file)).size > MESSAGE_MAX) return 'never';
     const operation = dispatch(await readFile(file));
     if (operation.verb !== 'DEL') return 'never';
-    const { code } = await operation.run();
+    let code: number | undefined;
+    await operation.run((reply) => {
+      code = reply.code;
+      return Promise.resolve();
+    });
     if (code === undefined) return 'done';
     return isRetryable(code) ? 'later' : 'never';
   };

@@ -5,6 +5,7 @@
  * Operations on one attachment run one after the other, in the order they came: a runtime that has
  * given up on an ADD sends the DEL while the ADD still runs.
  */
+import { messageOf } from '../errors.js';
 import { ownerKey } from '../ipam/ipam.js';
 import type { Log } from '../log.js';
 import { createTurns } from '../turns.js';
@@ -15,7 +16,7 @@ import { ownerOf, parseRequest, readVerb } from './request.js';
 import type { CniRequest } from './request.js';
 import { convertTo } from './result.js';
 import type { CniResult } from './result.js';
-import { parseDocument, readHead } from './netconf.js';
+import { parseDocument, versionOf } from './netconf.js';
 import { DEADLINES_MS } from './verb.js';
 import type { Verb } from './verb.js';
 import { formatVersions } from './version.js';
@@ -54,12 +55,18 @@ export interface DispatchOptions {
   readonly deadlinesMs?: Readonly<Record<Verb, number>>;
 }
 
+/** Hands an answer over. @throws when nobody is there to have it */
+export type Deliver = (reply: Reply) => Promise<void>;
+
 /** A request that has come in; its time runs. */
 export interface Operation {
   /** Undefined: it cannot be told. */
   readonly verb: Verb | undefined;
-  /** Never rejects. */
-  run(): Promise<Reply>;
+  /**
+   * Do it, and hand the answer over, once. Never rejects. An ADD whose answer nobody has is undone: a
+   * runtime that kills its plugin sends no DEL.
+   */
+  run(deliver: Deliver): Promise<void>;
 }
 
 export type Dispatch = (bytes: Buffer) => Operation;
@@ -70,9 +77,9 @@ const BUDGET_SHARE = 0.9;
 const SILENT: Reply = { exitCode: 0, stdout: '', code: undefined };
 
 /** The version an error is written in: the configuration's, if it can be read. */
-function versionOf(raw: RawRequest | undefined): string | undefined {
+function spokenIn(raw: RawRequest | undefined): string | undefined {
   try {
-    return raw && readHead(parseDocument(raw.stdin)).version;
+    return raw && versionOf(parseDocument(raw.stdin));
   } catch {
     // The error that is being written says why.
     return undefined;
@@ -80,7 +87,7 @@ function versionOf(raw: RawRequest | undefined): string | undefined {
 }
 
 function failure(error: CniError, raw: RawRequest | undefined): Reply {
-  return { exitCode: 1, stdout: `${formatError(error, versionOf(raw))}\n`, code: error.code };
+  return { exitCode: 1, stdout: `${formatError(error, spokenIn(raw))}\n`, code: error.code };
 }
 
 function success(request: CniRequest, result: CniResult | undefined): Reply {
@@ -158,22 +165,45 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   };
   signal.addEventListener('abort', endAll, { once: true });
 
-  const perform = (request: CniRequest, over: AbortSignal): Promise<Reply> => {
+  const perform = (
+    request: CniRequest,
+    over: AbortSignal,
+    deliver: Deliver,
+  ): Promise<Reply | undefined> => {
     for (const what of request.ignored) log.warn(`${request.verb}: ${what}; left out`);
     const owner = ownerOf(request);
-    const work = async (): Promise<Reply> => {
+    const isLate = (): boolean => over.aborted;
+    const work = async (): Promise<Reply | undefined> => {
       // What nobody waits for is not begun.
-      if (over.aborted) throw tooLate(request.verb);
+      if (isLate()) throw tooLate(request.verb);
       await guardNetns(request);
-      return success(request, await handle(request, over));
+      const reply = success(request, await handle(request, over));
+      // One that was told to stop has undone it by itself.
+      if (request.verb !== 'ADD' || isLate()) return reply;
+      try {
+        await deliver(reply);
+      } catch (error) {
+        log.warn(
+          { ...owner },
+          `nobody has the answer to this ADD, which is undone: ${messageOf(error)}`,
+        );
+        // In the same turn: whatever comes next finds nothing of it.
+        await handle({ ...request, verb: 'DEL' }, over);
+      }
+      return undefined;
     };
     return owner.containerId === '' ? work() : turns.take(ownerKey(owner), work);
   };
 
-  const answer = async ({ raw, verb, refused }: Opened, deadline: Deadline): Promise<Reply> => {
+  /** @returns undefined when it has been delivered already */
+  const answer = async (
+    { raw, verb, refused }: Opened,
+    deadline: Deadline,
+    deliver: Deliver,
+  ): Promise<Reply | undefined> => {
     if (raw === undefined || verb === undefined) throw refused;
     if (verb === 'VERSION') return { ...SILENT, stdout: `${formatVersions()}\n` };
-    const done = perform(parseRequest(verb, raw), deadline.signal);
+    const done = perform(parseRequest(verb, raw), deadline.signal, deliver);
     // Work that is late goes on to its end and keeps its turn.
     done.catch(() => undefined);
     return Promise.race([done, deadline.passed]);
@@ -191,18 +221,26 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       observe?.({ verb, code, durationMs });
       return { verb, code, durationMs: Math.round(durationMs), ...describe(raw) };
     };
-    const run = async (): Promise<Reply> => {
+    const run = async (deliver: Deliver): Promise<void> => {
+      let isDelivered = false;
+      const once: Deliver = async (reply) => {
+        if (isDelivered) throw tooLate(verb);
+        isDelivered = true;
+        await deliver(reply);
+      };
+      let reply: Reply | undefined;
       try {
-        const reply = await answer(opened, deadline);
+        reply = await answer(opened, deadline, once);
         log.debug(report(0), `${verb ?? ''} done`);
-        return reply;
       } catch (thrown) {
         const error = toCniError(thrown);
         log.warn(report(error.code), `${verb ?? 'request'}: ${error.message}`);
-        return failure(error, raw);
+        reply = failure(error, raw);
       } finally {
         deadline.close();
       }
+      // Who has gone needs no answer.
+      if (reply !== undefined) await once(reply).catch(() => undefined);
     };
     return { verb, run };
   };

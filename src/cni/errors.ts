@@ -72,6 +72,12 @@ const HOST_CODES: Readonly<Record<string, number>> = {
   EBUSY: CNI_CODE.LINK,
   EINVAL: CNI_CODE.LINK,
   ENOBUFS: CNI_CODE.LINK,
+  ENOSPC: CNI_CODE.IO,
+  EDQUOT: CNI_CODE.IO,
+  EROFS: CNI_CODE.IO,
+  EIO: CNI_CODE.IO,
+  EMFILE: CNI_CODE.TRY_AGAIN,
+  ENFILE: CNI_CODE.TRY_AGAIN,
 };
 
 /** Anything that was thrown, as CNI has it. */

@@ -29,8 +29,10 @@ import type { Verb } from './verb.js';
 /** Container ids and network names (CNI 1.1.0, Section 1 and 2). */
 export const IDENTIFIER = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
-/** Least MTU of IPv4 (RFC 791 3.2). */
-const MTU_MIN = 68;
+/** Names of networks are those of folders (linux/limits.h). */
+const NAME_MAX = 255;
+/** Below it the kernel has no IPv6 on a link (RFC 8200 5). */
+const MTU_MIN = 1280;
 const MTU_MAX = 65_535;
 
 /** What names an attachment within its network. */
@@ -87,14 +89,19 @@ export function parseDocument(stdin: string): Field {
   return refuse({ key: 'stdin', value }, 'expected an object', CNI_CODE.DECODE);
 }
 
+/** @throws CniError 1, 6 */
+export function versionOf(document: Field): CniVersion {
+  return readVersion(member(document, 'cniVersion').value);
+}
+
 /** Name, then version. @throws CniError 7 name; 1, 6 version */
 export function readHead(document: Field): NetConfHead {
   const name = member(document, 'name');
-  if (!IDENTIFIER.test(requiredText(name))) {
-    refuse(name, 'expected letters, digits, "_", "." and "-", a letter or digit first');
+  if (!IDENTIFIER.test(requiredText(name)) || requiredText(name).length > NAME_MAX) {
+    const expectation = `expected up to ${NAME_MAX} letters, digits, "_", "." and "-", a letter or digit first`;
+    refuse(name, expectation);
   }
-  const version = readVersion(member(document, 'cniVersion').value);
-  return { document, name: requiredText(name), version };
+  return { document, name: requiredText(name), version: versionOf(document) };
 }
 
 function readDnsConf(field: Field): Dns | undefined {

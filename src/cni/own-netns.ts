@@ -2,7 +2,7 @@
  * The guard of the node's own network: a runtime that names the agent's own network namespace
  * would have it taken for a pod, and taken apart with it.
  */
-import { stat } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { CNI_CODE, CniError } from './errors.js';
 import type { CniRequest } from './request.js';
 
@@ -28,16 +28,36 @@ export function identifyOwnNetns(): Promise<NetnsIdentity | undefined> {
   return identifyNetns('/proc/self/ns/net');
 }
 
+/** NSFS_MAGIC of linux/magic.h. */
+const NSFS = 0x6e736673;
+
+function refuse(code: number, netns: string, expectation: string): never {
+  throw new CniError(code, `CNI_NETNS: ${JSON.stringify(netns)}: ${expectation}`);
+}
+
+async function isNamespace(path: string): Promise<boolean> {
+  try {
+    return (await statfs(path)).type === NSFS;
+  } catch {
+    // As above.
+    return true;
+  }
+}
+
 /**
- * Refuse to work on the agent's own namespace, before anything is done.
+ * Refuse to work on the agent's own namespace, or on what is none, before anything is done. A DEL has
+ * something to release whatever is at the path by now.
  *
- * @throws CniError 8
+ * @throws CniError 4, 8
  */
 export async function guardNetns({ verb, netns, netnsOverride }: CniRequest): Promise<void> {
   if (netns === undefined || netnsOverride || (verb !== 'ADD' && verb !== 'DEL')) return;
   const [own, wanted] = await Promise.all([identifyOwnNetns(), identifyNetns(netns)]);
-  if (own === undefined || own.dev !== wanted?.dev || own.ino !== wanted.ino) return;
-  const expectation = "expected another network namespace than the plugin's own";
-  const message = `CNI_NETNS: ${JSON.stringify(netns)}: ${expectation}`;
-  throw new CniError(CNI_CODE.INVALID_NETNS, message);
+  if (own !== undefined && own.dev === wanted?.dev && own.ino === wanted.ino) {
+    const expectation = "expected another network namespace than the plugin's own";
+    refuse(CNI_CODE.INVALID_NETNS, netns, expectation);
+  }
+  if (verb === 'ADD' && wanted !== undefined && !(await isNamespace(netns))) {
+    refuse(CNI_CODE.INVALID_ENVIRONMENT, netns, 'expected a network namespace');
+  }
 }

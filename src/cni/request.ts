@@ -60,6 +60,8 @@ const REQUIRED: Readonly<Record<Verb, readonly string[]>> = {
 
 /** IFNAMSIZ of linux/if.h, less the final zero. */
 const IFNAME_MAX = 15;
+/** Folders, and those of all interfaces in /proc/sys/net. */
+const RESERVED_IFNAMES = ['.', '..', 'all', 'default'];
 
 function invalid(name: string, value: string, expectation: string): CniError {
   const message = `${name}: ${JSON.stringify(value)}: ${expectation}`;
@@ -85,9 +87,10 @@ function checkAttachment(containerId: string, ifname: string): void {
     const expectation = 'expected letters, digits, "_", "." and "-", a letter or digit first';
     throw invalid('CNI_CONTAINERID', containerId, expectation);
   }
-  const isName = !/[\s/:]/.test(ifname) && ifname !== '.' && ifname !== '..';
+  const isName = !/[\s/:%]/.test(ifname) && !RESERVED_IFNAMES.includes(ifname);
   if (!isName || Buffer.byteLength(ifname) > IFNAME_MAX) {
-    const expectation = `expected 1 to ${IFNAME_MAX} bytes without "/", ":" and spaces, not "." or ".."`;
+    const not = RESERVED_IFNAMES.map((name) => `"${name}"`).join(', ');
+    const expectation = `expected 1 to ${IFNAME_MAX} bytes without "/", ":", "%" and spaces, none of ${not}`;
     throw invalid('CNI_IFNAME', ifname, expectation);
   }
 }

@@ -72,7 +72,8 @@ export function parseAddressWithLength(text: string): AddressWithLength {
   throw new RangeError(`${text}: expected an address and a length`);
 }
 
-function familyOf(prefix: string): 4 | 6 {
+/** Of an address or a network in text. */
+export function familyOf(prefix: string): 4 | 6 {
   return prefix.includes(':') ? 6 : 4;
 }
 
@@ -131,6 +132,22 @@ export function convertTo(result: CniResult, cniVersion: CniVersion): JsonObject
 /** What the plugin's own configuration says about DNS wins over its IPAM's, even empty lists. */
 export function chooseDns(configured: Dns | undefined, ipam: Dns): Dns {
   return configured ?? ipam;
+}
+
+/**
+ * A result with what plugins before have made behind it. What is first counts: versions before 0.3.0
+ * have one address a family.
+ */
+export function behind(own: CniResult, prev: CniResult): CniResult {
+  const moved = prev.ips.map((ip) =>
+    ip.interface === undefined ? ip : { ...ip, interface: ip.interface + own.interfaces.length },
+  );
+  return {
+    interfaces: [...own.interfaces, ...prev.interfaces],
+    ips: [...own.ips, ...moved],
+    routes: [...own.routes, ...prev.routes],
+    dns: Object.keys(own.dns).length > 0 ? own.dns : prev.dns,
+  };
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { bindLocally } from '../unix-socket.js';
-import type { Dispatch, Operation } from './dispatch.js';
+import type { Deliver, Dispatch, Operation } from './dispatch.js';
 import { CNI_CODE, CniError, formatError } from './errors.js';
 import { createGate } from './gate.js';
 import { MESSAGE_MAX, encodeReply } from './wire.js';
@@ -67,9 +67,17 @@ function readAll(socket: Socket, requestMs: number): Promise<Buffer> {
   });
 }
 
-function send(socket: Socket, reply: Reply): void {
+/** @throws the error of write(2): the plugin has gone */
+function send(socket: Socket, reply: Reply): Promise<void> {
   socket.setTimeout(REPLY_MS, () => socket.destroy());
-  socket.end(encodeReply(reply), () => socket.destroy());
+  return new Promise((resolve, reject) => {
+    socket.once('close', () => reject(new Error('the plugin has gone')));
+    socket.end(encodeReply(reply), (error?: Error | null) => {
+      if (error) reject(error);
+      else resolve();
+      socket.destroy();
+    });
+  });
 }
 
 /** STATUS is waited for by the whole node, and does nothing: it does not queue. */
@@ -89,15 +97,15 @@ export async function serveCni(socketPath: string, options: ServeOptions): Promi
   const gate = createGate(runningMax, waitingMax);
   const reading = new Set<Socket>();
 
-  const perform = async (operation: Operation): Promise<Reply> => {
-    if (isUrgent(operation)) return operation.run();
+  const perform = async (operation: Operation, deliver: Deliver): Promise<void> => {
+    if (isUrgent(operation)) return operation.run(deliver);
     const entered = await gate.enter();
     if (entered !== 'entered') {
       const why = entered === 'full' ? 'too many requests wait' : 'the agent stops';
-      return refusal(CNI_CODE.TRY_AGAIN, `${why}: try again later`);
+      return deliver(refusal(CNI_CODE.TRY_AGAIN, `${why}: try again later`));
     }
     try {
-      return await operation.run();
+      await operation.run(deliver);
     } finally {
       gate.leave();
     }
@@ -107,10 +115,10 @@ export async function serveCni(socketPath: string, options: ServeOptions): Promi
     try {
       const bytes = await readAll(socket, requestMs);
       reading.delete(socket);
-      send(socket, await perform(dispatch(bytes)));
+      await perform(dispatch(bytes), (reply) => send(socket, reply));
     } catch (error) {
       log.warn(`${socketPath}: ${messageOf(error)}`);
-      send(socket, refusal(CNI_CODE.IO, messageOf(error)));
+      await send(socket, refusal(CNI_CODE.IO, messageOf(error))).catch(() => undefined);
     }
   };
 

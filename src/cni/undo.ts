@@ -1,9 +1,12 @@
 /** Taking an attachment back: rows and link, addresses, record. What is not there is no error. */
+import { messageOf } from '../errors.js';
 import type { Ipam, Owner } from '../ipam/ipam.js';
+import type { Log } from '../log.js';
 import type { AttachmentStore } from './attachment-store.js';
 import type { Attachments } from './attachments.js';
 import { delegateOf, recordedCall } from './delegated.js';
 import type { AskDelegate } from './delegated.js';
+import { CniError, isRetryable } from './errors.js';
 import type { CniRequest } from './request.js';
 
 /**
@@ -19,9 +22,10 @@ export interface UndoPorts {
   readonly ipam: Pick<Ipam, 'release'>;
   readonly store: AttachmentStore;
   readonly askDelegate: AskDelegate;
+  readonly log: Log;
 }
 
-export function createUndo({ attachments, ipam, store, askDelegate }: UndoPorts): Undo {
+export function createUndo({ attachments, ipam, store, askDelegate, log }: UndoPorts): Undo {
   const giveBack = async (owner: Owner, request: CniRequest | undefined): Promise<void> => {
     const named = request && delegateOf(request);
     if (request !== undefined && named !== undefined) {
@@ -35,7 +39,15 @@ export function createUndo({ attachments, ipam, store, askDelegate }: UndoPorts)
 
   return async (owner, request) => {
     await attachments.detach(owner);
-    await giveBack(owner, request);
+    try {
+      await giveBack(owner, request);
+    } catch (error) {
+      // A plugin that is not there, or does not speak the version, has given nothing to an ADD that
+      // never succeeded, and will not take it back either.
+      const isGiven = store.find(owner)?.isPending === false;
+      if (isGiven || !(error instanceof CniError) || isRetryable(error.code)) throw error;
+      log.warn({ ...owner }, `${messageOf(error)}; it has nothing to give back`);
+    }
     await ipam.release(owner);
     await store.remove(owner);
   };

@@ -22,10 +22,10 @@ import type { CollectPorts } from './collect.js';
 import { delegateOf } from './delegated.js';
 import type { CniHandler } from './dispatch.js';
 import { CNI_CODE, CniError } from './errors.js';
-import { withNetnsId } from './recorded-netns.js';
+import { lostNetns, withNetnsId } from './recorded-netns.js';
 import { ownerOf } from './request.js';
 import type { CniRequest } from './request.js';
-import { addressesOf, chooseDns, parseAddressWithLength } from './result.js';
+import { addressesOf, behind, chooseDns, familyOf, parseAddressWithLength } from './result.js';
 import type { CniResult, Dns, ResultRoute } from './result.js';
 
 export interface VerbPorts extends CollectPorts {
@@ -54,8 +54,9 @@ function resultOf(
   { routes, dns }: Granted,
 ): CniResult {
   const { netns, ifname, mtu } = attachment;
+  const { conf } = request;
   const ips = attachment.ips.map((text) => parseAddress(text));
-  return {
+  const own: CniResult = {
     interfaces: [
       { name: link.hostIfname, mac: link.ownMac, mtu },
       { name: ifname, mac: link.mac, mtu, sandbox: netns },
@@ -67,10 +68,21 @@ function resultOf(
     })),
     routes: [
       ...ips.map(({ family }) => ({ dst: EVERYTHING[family], gw: link.gateways[family] })),
-      ...routes.filter(({ dst }) => dst !== EVERYTHING[4] && dst !== EVERYTHING[6]),
+      ...routes.map((route) => ({ ...route, gw: link.gateways[familyOf(route.dst)] })),
     ],
-    dns: chooseDns(request.conf.dns, dns),
+    // The runtime speaks of one pod, the administrator of all.
+    dns: chooseDns(conf.runtimeConfig.dns ?? conf.dns, dns),
   };
+  return conf.prevResult === undefined ? own : behind(own, conf.prevResult);
+}
+
+/** What is left of routes that an address plugin names: the default is there anyway. */
+function besideDefault(routes: readonly ResultRoute[], ips: readonly Address[]): ResultRoute[] {
+  const families = new Set(ips.map(({ family }) => family));
+  return routes.filter(({ dst }) => {
+    const family = familyOf(dst);
+    return dst !== EVERYTHING[family] && families.has(family);
+  });
 }
 
 export function createVerbs(ports: VerbPorts): CniHandler {
@@ -86,7 +98,7 @@ export function createVerbs(ports: VerbPorts): CniHandler {
       const given = await askDelegate(delegate, 'ADD', request, signal);
       const { ips, routes, dns } = given ?? NOTHING;
       const addresses = ips.map(({ address }) => parseAddressWithLength(address).address);
-      return { ips: addresses, routes, dns };
+      return { ips: addresses, routes: besideDefault(routes, addresses), dns };
     }
     const ips = await ipam.acquire({
       owner: ownerOf(request),
@@ -112,13 +124,21 @@ export function createVerbs(ports: VerbPorts): CniHandler {
     if (known) await undo(owner, request);
     const pending = await withNetnsId(recordOf(request, wishes, ports.mtu(), ports.nowMs()));
     const conflict = attachments.conflict(pending);
-    if (conflict !== undefined) throw new CniError(CNI_CODE.INVALID_CONFIG, conflict);
+    // The port is free when the other pod has gone.
+    if (conflict !== undefined) throw new CniError(CNI_CODE.TRY_AGAIN, conflict);
     await store.put(pending);
     try {
       const granted = await grant(request, wishes, signal);
       signal.throwIfAborted();
       const ips = granted.ips.map(formatAddress);
-      const attachment = { ...pending, ips };
+      const routes = granted.routes.map(({ dst, mtu, advmss, priority, table }) => ({
+        dst,
+        ...(mtu === undefined ? {} : { mtu }),
+        ...(advmss === undefined ? {} : { advmss }),
+        ...(priority === undefined ? {} : { metric: priority }),
+        ...(table === undefined ? {} : { table }),
+      }));
+      const attachment = { ...pending, ips, ...(routes.length === 0 ? {} : { routes }) };
       const link = await attachments.attach(attachment);
       signal.throwIfAborted();
       await store.put({ ...attachment, isPending: false });
@@ -155,6 +175,10 @@ export function createVerbs(ports: VerbPorts): CniHandler {
     );
     const missing = known.ips.find((ip) => !said.includes(ip));
     if (missing !== undefined) fail(`prevResult: ips: ${missing} of ${owner.ifname} is missing`);
+    if (request.netns !== undefined && request.netns !== known.netns) {
+      const elsewhere = lostNetns({ ...known, netns: request.netns });
+      if (elsewhere !== undefined) fail(`CNI_NETNS: ${elsewhere}`);
+    }
     const wrong = attachments.check(known);
     if (wrong !== undefined) fail(wrong);
     if (known.delegate !== undefined) {

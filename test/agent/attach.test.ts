@@ -23,7 +23,7 @@ for (const [part, words] of FAILURES) {
     const { store, records } = memoryStore();
     const { attached: attachments, log } = rig;
     const askDelegate = () => Promise.resolve(undefined);
-    const undo = createUndo({ attachments, ipam, store, askDelegate });
+    const undo = createUndo({ attachments, ipam, store, askDelegate, log });
     const handle = createVerbs({
       ...{ ipam, store, attachments, undo, askDelegate, log, turns: createTurns() },
       mtu: rig.reconciler.mtu,

@@ -66,8 +66,8 @@ export function nodeRig({ addresses, graceMs = GRACE_MS, pods }: RigOptions) {
   };
   const turns = createTurns();
   const askDelegate = () => Promise.resolve(undefined);
-  const undo = createUndo({ attachments, ipam: addresses.ipam, store, askDelegate });
   const { log, lines } = recordingLog();
+  const undo = createUndo({ attachments, ipam: addresses.ipam, store, askDelegate, log });
   const hasPod = (address: Address) => pods?.includes(formatAddress(address)) === true;
   const parts = {
     ...{ store, addresses, turns, undo, graceMs, log },

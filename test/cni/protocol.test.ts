@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import { SUPPORTED_VERSIONS } from '../../src/cni/version-list.js';
-import { ATTACHMENT, RESULT, conf, errorOf, execute, startAgent } from './plugin.js';
+import { ATTACHMENT, RESULT, conf, errorOf, execute, startAgent, temporary } from './plugin.js';
 
 const REQUIRED = {
   ADD: 'CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME, CNI_PATH',
@@ -55,9 +58,20 @@ test('protocol: a bad container id or interface name is refused, nothing is exec
   const agent = await startAgent(t);
   const bad = [
     ...['', '-c', '.c', 'a/b', 'a b', 'ä'].map((CNI_CONTAINERID) => ({ CNI_CONTAINERID })),
-    ...['', '.', '..', 'a/b', 'a:b', 'a b', 'a\tb', 'sixteen-bytes-xx', 'ääääääää'].map(
-      (CNI_IFNAME) => ({ CNI_IFNAME }),
-    ),
+    ...[
+      '',
+      '.',
+      '..',
+      'a/b',
+      'a:b',
+      'a b',
+      'a\tb',
+      'sixteen-bytes-xx',
+      'ääääääää',
+      'eth%d',
+      'all',
+      'default',
+    ].map((CNI_IFNAME) => ({ CNI_IFNAME })),
   ];
   for (const variable of bad) {
     const error = errorOf(t, await agent.call('ADD', conf(), { ...ATTACHMENT, ...variable }));
@@ -152,6 +166,27 @@ test("protocol: the agent's own namespace is refused before anything is done [cn
   // Another namespace, here one of another kind: what counts is device and inode.
   const other = { ...ATTACHMENT, CNI_NETNS: `/proc/${process.pid}/ns/uts` };
   t.is((await agent.call('ADD', conf(), other)).exit, 0);
+});
+
+test('protocol: what is no namespace is refused before anybody opens it, a DEL of it is done', async (t) => {
+  const agent = await startAgent(t);
+  const folder = temporary(t);
+  const [file, pipe] = [join(folder, 'file'), join(folder, 'pipe')];
+  writeFileSync(file, '');
+  execFileSync('mkfifo', [pipe]);
+  for (const CNI_NETNS of [folder, file, pipe]) {
+    const env = { ...ATTACHMENT, CNI_NETNS };
+    const error = errorOf(t, await agent.call('ADD', conf(), env));
+    t.like(error, {
+      code: 4,
+      msg: `CNI_NETNS: ${JSON.stringify(CNI_NETNS)}: expected a network namespace`,
+    });
+    t.is((await agent.call('DEL', conf(), env)).exit, 0);
+  }
+  t.deepEqual(
+    agent.handled.map(({ verb }) => verb),
+    ['DEL', 'DEL', 'DEL'],
+  );
 });
 
 test('protocol: keys in capitals, as containerd writes them, are read [cni 21]', async (t) => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { statSync, writeFileSync, existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import type { Dispatch } from '../../src/cni/dispatch.js';
 import { CniError } from '../../src/cni/errors.js';
 import { serveCni } from '../../src/cni/server.js';
 import { DEADLINES_MS } from '../../src/cni/verb.js';
+import { encodeRequest } from '../../src/cni/wire.js';
 import { IpamError } from '../../src/ipam/ipam.js';
 import type { IpamErrorKind } from '../../src/ipam/ipam.js';
 import { ATTACHMENT, conf, recordingLog, startAgent, temporary } from './plugin.js';
@@ -152,6 +154,39 @@ test('server: what is not done in time is code 11, and is told to stop', async (
     agent.handled.map(({ verb }) => verb),
     ['ADD', 'CHECK'],
   );
+});
+
+test('server: an ADD is undone when the plugin was killed over it [cni 60]', async (t) => {
+  const { opened: begun, open: begin } = latch();
+  const { opened, open } = latch();
+  const { opened: undone, open: done } = latch();
+  const agent = await startAgent(t, {
+    handle: async ({ verb }) => {
+      if (verb === 'DEL') done();
+      if (verb !== 'ADD') return undefined;
+      begin();
+      await opened;
+      return { interfaces: [], ips: [], routes: [], dns: {} };
+    },
+  });
+  const killed = connect(agent.socket);
+  const env = new Map(Object.entries({ CNI_COMMAND: 'ADD', ...ATTACHMENT }));
+  killed.end(encodeRequest({ env, stdin: JSON.stringify(conf()) }));
+  await begun;
+  // The request was whole: only now nobody is there any more.
+  killed.destroy();
+  await once(killed, 'close');
+  // Whoever comes next finds nothing of it.
+  const next = ask(agent.socket, 'CHECK');
+  open();
+  await undone;
+  t.is((await next).exitCode, 0);
+  t.deepEqual(
+    agent.handled.map(({ verb }) => verb),
+    ['ADD', 'DEL', 'CHECK'],
+  );
+  t.is((await ask(agent.socket, 'ADD')).exitCode, 0);
+  t.is(agent.handled.at(-1)?.verb, 'ADD', 'one that is answered stays');
 });
 
 test('server: a request that does not come whole is answered and cut', async (t) => {

@@ -6,6 +6,7 @@ import type { Attachments } from '../../src/cni/attachments.js';
 import type { AskDelegate } from '../../src/cni/delegated.js';
 import { parseRequest } from '../../src/cni/request.js';
 import type { CniRequest, RequestVerb } from '../../src/cni/request.js';
+import type { ResultRoute } from '../../src/cni/result.js';
 import { createUndo } from '../../src/cni/undo.js';
 import { createVerbs } from '../../src/cni/verbs.js';
 import { IpamError, ownerKey } from '../../src/ipam/ipam.js';
@@ -127,12 +128,18 @@ interface RigOptions {
 export function verbsRig(options: RigOptions = {}) {
   const steps: string[] = [];
   const failing = new Set<string>();
+  /** Steps that fail with an error of their own. */
+  const failures = new Map<string, Error>();
+  /** What an address plugin gives beside its address. */
+  const granting: { routes: ResultRoute[] } = { routes: [] };
   /** Waited for before a step is done. */
   const holds = new Map<string, Promise<void>>();
   const step: Step = async (name) => {
     steps.push(name);
     await holds.get(name);
     if (failing.has(name)) throw new Error(`${name} fails`);
+    const failure = failures.get(name);
+    if (failure !== undefined) throw failure;
   };
   const memory = memoryIpam(step);
   const { store, records } = memoryStore(step);
@@ -143,12 +150,12 @@ export function verbsRig(options: RigOptions = {}) {
     await step(`delegate.${verb}`);
     calls.push({ type, verb, stdin: JSON.parse(stdin), env: Object.fromEntries(env) });
     if (verb !== 'ADD') return undefined;
-    return { interfaces: [], ips: [{ address: '10.7.0.9/24' }], routes: [], dns: {} };
+    return { interfaces: [], ips: [{ address: '10.7.0.9/24' }], dns: {}, ...granting };
   };
   const ipam = options.ipam ?? memory.ipam;
   const turns = createTurns();
-  const undo = createUndo({ attachments, ipam, store, askDelegate });
   const { log, lines } = recordingLog();
+  const undo = createUndo({ attachments, ipam, store, askDelegate, log });
   const ready: { why: string | undefined } = { why: undefined };
   const handle = createVerbs({
     ...{ ipam, store, attachments, turns, undo, askDelegate, log },
@@ -174,6 +181,8 @@ export function verbsRig(options: RigOptions = {}) {
     run,
     steps,
     failing,
+    failures,
+    granting,
     holds,
     held,
     asked,

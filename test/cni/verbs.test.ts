@@ -179,7 +179,7 @@ test('verbs: a host port that somebody has is refused before anything is made', 
   const { run, wrong, steps } = verbsRig();
   wrong.conflict = '8080/TCP is taken';
   const error = await t.throwsAsync(run(requestOf('ADD', 'c1')), { instanceOf: CniError });
-  t.is(error.code, CNI_CODE.INVALID_CONFIG);
+  t.is(error.code, CNI_CODE.TRY_AGAIN);
   t.deepEqual(steps, []);
 });
 
@@ -349,4 +349,96 @@ test('ADD: the record names the namespace itself, whatever its path leads to lat
   await rig.run(requestOf('ADD', 'c1', {}, { CNI_NETNS: '/proc/self/ns/net' }));
   const { dev, ino } = statSync('/proc/self/ns/net', { bigint: true });
   t.is(rig.records.get('k8s/c1/eth0')?.netnsId, `${dev}:${ino}`);
+});
+
+test('verbs: an address plugin that is not there leaves nothing behind, and keeps no DEL from its end [cni 25]', async (t) => {
+  const { run, failures, records, lines } = verbsRig();
+  failures.set('delegate.ADD', new CniError(CNI_CODE.INVALID_CONFIG, 'host-locl is not there'));
+  failures.set('delegate.DEL', new CniError(CNI_CODE.INVALID_CONFIG, 'host-locl is not there'));
+  await t.throwsAsync(run(requestOf('ADD', 'c1', HOST_LOCAL)), { message: /not there/ });
+  t.is(records.size, 0);
+  t.true(lines.some(({ msg }) => String(msg).includes('nothing to give back')));
+  await t.notThrowsAsync(run(requestOf('DEL', 'c1', HOST_LOCAL)));
+  // What it has given has to be taken back some day.
+  failures.delete('delegate.ADD');
+  await run(requestOf('ADD', 'c1', HOST_LOCAL));
+  await t.throwsAsync(run(requestOf('DEL', 'c1', HOST_LOCAL)), { message: /not there/ });
+  t.is(records.size, 1);
+  failures.clear();
+  await run(requestOf('DEL', 'c1', HOST_LOCAL));
+  t.is(records.size, 0);
+});
+
+test('verbs: what plugins before have made is in the result of a chained ADD, behind ours', async (t) => {
+  const { run } = verbsRig();
+  const before = {
+    cniVersion: '1.1.0',
+    interfaces: [{ name: 'lo', sandbox: '/run/netns/c1' }],
+    ips: [{ address: '127.0.0.1/8', interface: 0 }],
+    routes: [{ dst: '10.9.0.0/16', gw: '10.0.0.1' }],
+    dns: { nameservers: ['8.8.8.8'] },
+  };
+  const result = await run(requestOf('ADD', 'c1', { prevResult: before }));
+  t.deepEqual(
+    result?.interfaces.map(({ name }) => name),
+    ['slc-c1', 'eth0', 'lo'],
+  );
+  t.deepEqual(
+    result?.ips.map(({ address, interface: at }) => [address, at]),
+    [
+      ['10.1.2.2/32', 1],
+      ['127.0.0.1/8', 2],
+    ],
+  );
+  t.deepEqual(
+    result?.routes.map(({ dst }) => dst),
+    ['0.0.0.0/0', '10.9.0.0/16'],
+  );
+  t.deepEqual(result?.dns, { nameservers: ['8.8.8.8'] });
+  await t.notThrowsAsync(
+    run(requestOf('CHECK', 'c1', { prevResult: { cniVersion: '1.1.0', ...result } })),
+  );
+});
+
+test("verbs: the runtime's DNS of a pod is in the result", async (t) => {
+  const { run } = verbsRig();
+  const runtimeConfig = { dns: { servers: ['10.96.0.10'], searches: ['svc'] } };
+  const dns = { nameservers: ['192.0.2.53'] };
+  const result = await run(requestOf('ADD', 'c1', { runtimeConfig, dns }));
+  t.like(result?.dns, { nameservers: ['10.96.0.10'], search: ['svc'] });
+});
+
+test('verbs: routes of an address plugin lead by our gateway, and are kept for the link', async (t) => {
+  const { run, granting, links, records } = verbsRig();
+  granting.routes = [
+    { dst: '0.0.0.0/0', gw: '10.7.0.1' },
+    { dst: '10.0.0.0/8', gw: '10.99.0.1', priority: 7 },
+    { dst: 'fd00::/8' },
+  ];
+  const result = await run(requestOf('ADD', 'c1', HOST_LOCAL));
+  t.deepEqual(result?.routes, [
+    { dst: '0.0.0.0/0', gw: '169.254.1.1' },
+    { dst: '10.0.0.0/8', gw: '169.254.1.1', priority: 7 },
+  ]);
+  const routes = [{ dst: '10.0.0.0/8', metric: 7 }];
+  t.deepEqual(links.get('k8s/c1/eth0')?.routes, routes);
+  t.deepEqual(records.get('k8s/c1/eth0')?.routes, routes);
+});
+
+test('verbs: CHECK in another namespace than the one that was attached fails', async (t) => {
+  const { run } = verbsRig();
+  const CNI_NETNS = '/proc/self/ns/net';
+  const prevResult = {
+    cniVersion: '1.1.0',
+    ...(await run(requestOf('ADD', 'c1', {}, { CNI_NETNS }))),
+  };
+  await t.notThrowsAsync(run(requestOf('CHECK', 'c1', { prevResult }, { CNI_NETNS })));
+  for (const elsewhere of ['/proc/self/ns/uts', '/run/netns/nope']) {
+    const error = await t.throwsAsync(
+      run(requestOf('CHECK', 'c1', { prevResult }, { CNI_NETNS: elsewhere })),
+      { instanceOf: CniError },
+    );
+    t.is(error.code, CNI_CODE.CHECK_FAILED);
+    t.true(error.message.includes(elsewhere), error.message);
+  }
 });
