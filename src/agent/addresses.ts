@@ -43,7 +43,7 @@ function rangesOfNode(
 }
 
 /** The configured network is served from the beginning, and those that have attachments. */
-function openRange({ config, control, records }: AddressesParts): RangeIpam {
+function openRange({ config, control, records, log }: AddressesParts): RangeIpam {
   const { dataDir, ranges, cooldownSec } = config.ipam;
   const networks = records.all().map(({ network }) => network);
   return createRangeIpam({
@@ -53,6 +53,9 @@ function openRange({ config, control, records }: AddressesParts): RangeIpam {
     cooldownMs: cooldownSec * MS_PER_SEC,
     networks: [...new Set([...(config.cni === undefined ? [] : [config.cni.name]), ...networks])],
     hasOwnRanges: (owner) => records.find(owner)?.hasOwnRanges === true,
+    onBroken: (complaint) => {
+      log.warn(`ipam: ${complaint}`);
+    },
   });
 }
 

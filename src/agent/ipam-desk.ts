@@ -10,7 +10,7 @@ import type { BlockIpam } from '../ipam/blocks/block-ipam.js';
 import type { RangeIpam } from '../ipam/range/range-ipam.js';
 import { formatRangeSet, isWithin, parseRangeSets } from '../ipam/range/ranges.js';
 import type { Range, RangeSet } from '../ipam/range/ranges.js';
-import type { AttachmentRow, IpamFinding, IpamReport, NodeDesk } from '../ops/ipam.js';
+import type { AttachmentRow, Count, IpamFinding, IpamReport, NodeDesk } from '../ops/ipam.js';
 import type { LeakSweepParts } from './leak-sweep.js';
 
 export type DeskParts = Pick<
@@ -27,11 +27,15 @@ function reservedIn({ first, last, gateway, unusable }: Range): number {
   return [...kept].filter((number) => number >= first && number <= last).length;
 }
 
+/** A number as long as it is exact, digits beyond. */
+const exactly = (count: bigint): Count =>
+  count <= Number.MAX_SAFE_INTEGER ? Number(count) : String(count);
+
 function rangeRow(set: RangeSet, idx: number, leases: readonly Lease[]) {
   return {
     name: `set ${idx}`,
     addresses: formatRangeSet(set),
-    size: set.reduce((sum, { first, last }) => sum + Number(last - first + 1n), 0),
+    size: exactly(set.reduce((sum, { first, last }) => sum + last - first + 1n, 0n)),
     inUse: leases.filter(({ address }) => isWithin(set, numberOf(address))).length,
     reserved: set.reduce((sum, range) => sum + reservedIn(range), 0),
   };
@@ -45,6 +49,7 @@ async function showRange(ipam: RangeIpam): Promise<IpamReport> {
     ({ address }) => !sets.some((set) => isWithin(set, numberOf(address))),
   );
   const why = await ipam.status();
+  const broken = new Set(ipam.broken().map((network) => network.why));
   return {
     mode: 'range',
     pools: sets.map((set, i) => rangeRow(set, i, leases)),
@@ -53,7 +58,8 @@ async function showRange(ipam: RangeIpam): Promise<IpamReport> {
       ...strays.map(
         ({ address, owner }) => `${formatAddress(address)} of ${nameOf(owner)} is in no range`,
       ),
-      ...(why === undefined ? [] : [why]),
+      ...broken,
+      ...(why === undefined || broken.has(why) ? [] : [why]),
     ],
   };
 }
@@ -64,8 +70,8 @@ async function showBlocks(ipam: BlockIpam): Promise<IpamReport> {
     mode: 'blocks',
     pools: pools.map(({ name, cidr, size, inUse, reserved, borrowed, blocks, disabled }) => ({
       ...{ name, addresses: cidr, inUse, borrowed, blocks, disabled },
-      size: Number(size),
-      reserved: Number(reserved),
+      size: exactly(size),
+      reserved: exactly(reserved),
     })),
     nodes,
     complaints,
@@ -135,6 +141,9 @@ export function createDesk(parts: DeskParts): NodeDesk {
           who: nameOf(owner),
         })),
       ),
+      ...ipam.broken().map(({ path, why }): IpamFinding => {
+        return { kind: 'broken', subject: path, text: why };
+      }),
       ...ipam.unknownFiles().map((subject): IpamFinding => {
         return {
           kind: 'unknown',

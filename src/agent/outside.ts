@@ -59,11 +59,12 @@ export function createOutsideSurvey({ config, control, net, again }: OutsidePart
   return {
     list: () => {
       if (!isOn) return NO_FILE;
-      const said = file.read(performance.now());
+      const nowMs = performance.now();
+      const said = file.read(nowMs);
       if (!isDeepStrictEqual(said, list)) list = said;
       clearTimeout(timer);
       // The process is kept alive by others.
-      timer = setTimeout(again, list.resyncMs).unref();
+      timer = setTimeout(again, Math.ceil(file.dueMs() - nowMs)).unref();
       return list;
     },
     problems: () => [file.problem(), loss].filter((text) => text !== undefined),

@@ -4,9 +4,10 @@
  *
  * Spec  CNI CONVENTIONS.md; k8s.io/cri-api for the annotations
  */
-import { parseAddress, parseCidr, parseMac } from '../addr.js';
+import { parseAddress, parseCidr, parseMac, sameBytes } from '../addr.js';
 import type { Address } from '../addr.js';
 import type { AddressRange } from '../ipam/ipam.js';
+import { poolComplaint } from '../pool-prefix.js';
 import { CNI_CODE } from './errors.js';
 import {
   elements,
@@ -71,6 +72,7 @@ export const CAPABILITIES = [
 ] as const;
 
 const PORT_MAX = 65_535;
+const LOCALHOST_IPV6 = parseAddress('::1');
 /** A rate in bits may be a petabit; beyond 2^53 numbers are not whole any more. */
 const RATE_MAX = Number.MAX_SAFE_INTEGER;
 /** The kernel counts a burst in bytes, 32 bits (linux/pkt_sched.h). */
@@ -99,6 +101,17 @@ export function readMac(field: Field): Uint8Array | undefined {
   return parsedText(field, parseOwnMac, 'expected a unicast MAC address, 02:53:00:00:00:01');
 }
 
+/** @returns undefined for all addresses of the host, when none is named */
+function readHostIp(field: Field): Address | undefined {
+  if (someText(field) === undefined) return undefined;
+  const address = readAddress(field);
+  // The kernel has no route_localnet for IPv6 (Documentation/networking/ip-sysctl.rst).
+  if (sameBytes(address.bytes, LOCALHOST_IPV6.bytes)) {
+    refuse(field, 'expected another address: the kernel leads nothing from ::1 to a pod');
+  }
+  return address;
+}
+
 /** @returns undefined for an entry without a host port: runtimes send them, they ask for nothing */
 function readPortMapping(field: Field): PortMapping | undefined {
   const hostPort = wholeNumber(member(field, 'hostPort'), -PORT_MAX, PORT_MAX) ?? 0;
@@ -106,7 +119,6 @@ function readPortMapping(field: Field): PortMapping | undefined {
   const containerPort = member(field, 'containerPort');
   const protocol = member(field, 'protocol');
   const name = (someText(protocol) ?? 'tcp').toLowerCase();
-  const hostIP = member(field, 'hostIP');
   return {
     hostPort,
     containerPort:
@@ -115,7 +127,7 @@ function readPortMapping(field: Field): PortMapping | undefined {
     protocol:
       PROTOCOLS.find((known) => known === name) ??
       refuse(protocol, `expected one of ${PROTOCOLS.join(', ')}`, CNI_CODE.UNSUPPORTED_FIELD),
-    hostIP: someText(hostIP) === undefined ? undefined : readAddress(hostIP),
+    hostIP: readHostIp(member(field, 'hostIP')),
   };
 }
 
@@ -137,7 +149,13 @@ export function readBandwidth(field: Field): Bandwidth {
 
 function readRange(field: Field): AddressRange {
   const subnet = requiredText(member(field, 'subnet'));
-  parsedText(member(field, 'subnet'), parseCidr, 'expected a prefix without host bits');
+  const cidr = parsedText(
+    member(field, 'subnet'),
+    parseCidr,
+    'expected a prefix without host bits',
+  );
+  const complaint = poolComplaint(cidr);
+  if (complaint !== undefined) refuse(member(field, 'subnet'), complaint);
   const range: { subnet: string; rangeStart?: string; rangeEnd?: string; gateway?: string } = {
     subnet,
   };

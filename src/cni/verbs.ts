@@ -192,7 +192,9 @@ export function createVerbs(ports: VerbPorts): CniHandler {
 
   const status = async (request: CniRequest): Promise<void> => {
     const delegate = delegateOf(request);
-    const why = ports.unready() ?? (delegate === undefined ? await ipam.status() : undefined);
+    const why =
+      ports.unready() ??
+      (delegate === undefined ? await ipam.status(request.conf.name) : undefined);
     if (why !== undefined) throw new CniError(CNI_CODE.NOT_AVAILABLE, why);
     if (delegate !== undefined) await askDelegate(delegate, 'STATUS', request);
   };

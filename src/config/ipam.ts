@@ -1,6 +1,6 @@
 /** Configuration keys of who gives pods their addresses. */
 import { z } from 'zod';
-import { parseAddress, parseCidr } from '../addr.js';
+import { parseAddress } from '../addr.js';
 import { blockChecks, blockRows, completeBlocks } from './ipam-blocks.js';
 import type { BlocksConfig } from './ipam-blocks.js';
 import type { Broken } from './proxy.js';
@@ -8,6 +8,7 @@ import { count, row, rowOr } from './rows.js';
 import { messageOf } from '../errors.js';
 import type { AddressRange } from '../ipam/ipam.js';
 import { parseRangeSets } from '../ipam/range/ranges.js';
+import { parsePoolCidr } from '../pool-prefix.js';
 import { parsed } from '../validate.js';
 
 const WEEK_SEC = 604_800;
@@ -20,7 +21,7 @@ const textOf = (parse: (text: string) => unknown) =>
   });
 
 const rangeSchema = z.strictObject({
-  subnet: row(textOf(parseCidr), 'CIDR', 'addresses are taken from this prefix'),
+  subnet: row(textOf(parsePoolCidr), 'CIDR', 'addresses are taken from this prefix'),
   rangeStart: row(textOf(parseAddress).optional(), 'IP', 'the first one; default the first usable'),
   rangeEnd: row(textOf(parseAddress).optional(), 'IP', 'the last one; default the last usable'),
   gateway: row(

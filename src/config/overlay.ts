@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { parseAddress, parseCidr, parseMac } from '../addr.js';
 import type { Cidr } from '../addr.js';
 import { count, onOff, path, row, rowOr } from './rows.js';
+import { parsePoolCidr } from '../pool-prefix.js';
 import { parsed } from '../validate.js';
 
 export const OVERLAY_MODES = ['auto', 'direct', 'vxlan', 'off'] as const;
@@ -14,7 +15,7 @@ const VNI_MAX = 2 ** 24 - 1;
 
 const peerSchema = z.strictObject({
   name: row(z.string().min(1, { error: 'expected a name' }), 'NAME', "the other node's name"),
-  podCIDRs: row(z.array(parsed(parseCidr)), 'list of CIDR', 'its pods'),
+  podCIDRs: row(z.array(parsed(parsePoolCidr)), 'list of CIDR', 'its pods'),
   addresses: row(
     z.array(parsed(parseAddress)).min(1, { error: 'expected an address' }),
     'list of IP',

@@ -122,8 +122,12 @@ export interface Ipam {
   held(owner: Owner): Promise<readonly Address[]>;
   /** Everything this node has given out. */
   leases(): Promise<readonly Lease[]>;
-  /** Why no address could be given now; undefined when one could. */
-  status(): Promise<string | undefined>;
+  /**
+   * Why no address could be given now; undefined when one could.
+   *
+   * @param network  the one to be asked for; undefined: any
+   */
+  status(network?: string): Promise<string | undefined>;
   /** Free what the manager itself holds open. Leases stay. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@
 import type { Node } from 'kubernetes-types/core/v1.js';
 import { canonicalAddress, canonicalCidr } from '../addr.js';
 import type { Address, Cidr } from '../addr.js';
+import { poolComplaint } from '../pool-prefix.js';
 import { projectOverlay } from './vtep.js';
 import type { NodeOverlay } from './vtep.js';
 
@@ -47,7 +48,14 @@ export function projectNode(node: Node): NodeRecord {
   const addresses = (node.status?.addresses ?? []).filter((a) => a.type === 'InternalIP');
   return {
     name: node.metadata?.name ?? '',
-    podCIDRs: cidrs.flatMap((text, i) => usable(`podCIDRs[${i}]`, text, canonicalCidr, 'prefix')),
+    podCIDRs: cidrs.flatMap((text, i) =>
+      usable(`podCIDRs[${i}]`, text, canonicalCidr, 'prefix').filter((cidr) => {
+        const complaint = poolComplaint(cidr);
+        if (complaint !== undefined)
+          ignored.push(`podCIDRs[${i}] ${JSON.stringify(text)}: ${complaint}`);
+        return complaint === undefined;
+      }),
+    ),
     internalIPs: addresses.flatMap((a) =>
       usable('InternalIP', a.address, canonicalAddress, 'address'),
     ),

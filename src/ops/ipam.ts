@@ -2,14 +2,17 @@
 import type { Address } from '../addr.js';
 import { formatTable } from './format.js';
 
+/** Of addresses: digits where a number would not be exact. */
+export type Count = number | string;
+
 export interface PoolRow {
   readonly name: string;
   /** Prefix of a pool, bounds of a range. */
   readonly addresses: string;
-  readonly size: number;
+  readonly size: Count;
   readonly inUse: number;
   /** Never given by themselves. */
-  readonly reserved: number;
+  readonly reserved: Count;
   /** Of those in use, from blocks of other nodes. With blocks only, like the next. */
   readonly borrowed?: number;
   readonly blocks?: number;
@@ -69,7 +72,7 @@ export interface NodeDesk {
   attachments(): readonly AttachmentRow[];
 }
 
-const number = (count: number | undefined): string => (count === undefined ? '-' : String(count));
+const number = (count: Count | undefined): string => (count === undefined ? '-' : String(count));
 
 export function formatIpam({ mode, pools, nodes, complaints }: IpamReport): string {
   const headings = ['NAME', 'ADDRESSES', 'SIZE', 'IN USE', 'RESERVED', 'BORROWED', 'BLOCKS'];

@@ -1,7 +1,8 @@
 /**
  * The file of kubernetes-sigs/ip-masq-agent: which destinations pods keep their own address towards.
  *
- *   nonMasqueradeCIDRs: [10.0.0.0/8]    at most 64; none: the private ranges of IPv4 (RFC 1918)
+ *   nonMasqueradeCIDRs: [10.0.0.0/8]    left out: the private ranges of IPv4 (RFC 1918)
+ *   cidrLimit: 64                       a file with more of them is not used
  *   masqLinkLocal: false                169.254.0.0/16 is masqueraded, too
  *   masqLinkLocalIPv6: false            fe80::/10 is masqueraded, too
  *   resyncInterval: 60s                 when to read the file again
@@ -20,7 +21,7 @@ import { readYaml } from '../yaml.js';
 
 export const LINK_LOCAL = parseCidr('169.254.0.0/16');
 export const LINK_LOCAL_IPV6 = parseCidr('fe80::/10');
-/** What its list is when the file has none. */
+/** What its list is when the file does not say. */
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map(parseCidr);
 const RESYNC_DEFAULT_MS = 60_000;
 /** A shorter interval would only burn time. */
@@ -31,10 +32,14 @@ const LISTED_MAX = EXEMPT_MAX - 2;
 
 const schema = z.strictObject({
   nonMasqueradeCIDRs: z.array(parsed(parseCidr)).nullish(),
+  cidrLimit: z.int({ error: 'expected a whole number' }).nullish(),
   masqLinkLocal: z.boolean({ error: 'expected true or false' }).nullish(),
   masqLinkLocalIPv6: z.boolean({ error: 'expected true or false' }).nullish(),
   resyncInterval: parsed(parseGoDuration).nullish(),
 });
+
+type Document = ReturnType<typeof readYaml>[number];
+type Settings = z.output<typeof schema>;
 
 /** Who keeps the pod's address, and when to ask again. */
 export interface MasqAgentConfig {
@@ -51,6 +56,23 @@ export const NO_FILE: MasqAgentConfig = {
   masqLinkLocal: false,
 };
 
+function refuse(document: Document, key: string, expected: string): never {
+  throw new DataplaneError('ERR_CONFIG', formatFinding(findingAt(document, [key], expected)));
+}
+
+/** The list; as in Go, null is an empty one. @throws DataplaneError ERR_CONFIG  too long */
+function listOf(document: Document | undefined, value: Settings): readonly Cidr[] {
+  const { nonMasqueradeCIDRs: listed = PRIVATE, cidrLimit } = value;
+  const count = listed?.length ?? 0;
+  if (document !== undefined && typeof cidrLimit === 'number' && count > cidrLimit) {
+    refuse(document, 'cidrLimit', `expected at least the ${count} of nonMasqueradeCIDRs`);
+  }
+  if (document !== undefined && count > LISTED_MAX) {
+    refuse(document, 'nonMasqueradeCIDRs', `expected at most ${LISTED_MAX}, found ${count}`);
+  }
+  return listed ?? [];
+}
+
 /**
  * @param file  for messages
  * @throws DataplaneError ERR_CONFIG, ERR_YAML  one sentence: file, key, value, what was expected
@@ -58,16 +80,10 @@ export const NO_FILE: MasqAgentConfig = {
 export function parseMasqAgent(text: string, file: string): MasqAgentConfig {
   const [document] = readYaml(text, file);
   const value = document === undefined ? {} : settings(document);
-  const listed = value.nonMasqueradeCIDRs ?? [];
-  if (document !== undefined && listed.length > LISTED_MAX) {
-    const expected = `expected at most ${LISTED_MAX}, found ${listed.length}`;
-    const finding = findingAt(document, ['nonMasqueradeCIDRs'], expected);
-    throw new DataplaneError('ERR_CONFIG', formatFinding(finding));
-  }
   const masqLinkLocal = value.masqLinkLocal === true;
   return {
     exempt: [
-      ...(listed.length > 0 ? listed : PRIVATE),
+      ...listOf(document, value),
       ...(masqLinkLocal ? [] : [LINK_LOCAL]),
       ...(value.masqLinkLocalIPv6 === true ? [] : [LINK_LOCAL_IPV6]),
     ],
@@ -76,7 +92,7 @@ export function parseMasqAgent(text: string, file: string): MasqAgentConfig {
   };
 }
 
-function settings(document: ReturnType<typeof readYaml>[number]): z.output<typeof schema> {
+function settings(document: Document): Settings {
   const checked = check(schema, document);
   if (checked.ok) return checked.value;
   const [first] = checked.findings;
@@ -89,6 +105,8 @@ export interface MasqAgentFile {
    * as it was.
    */
   read(nowMs: number): MasqAgentConfig;
+  /** When the file is to be read again. */
+  dueMs(): number;
   /** Why the file was not used when it was last read, one sentence. */
   problem(): string | undefined;
 }
@@ -111,6 +129,7 @@ export function watchMasqAgentFile(file: string): MasqAgentFile {
       dueMs = nowMs + known.resyncMs;
       return known;
     },
+    dueMs: () => dueMs,
     problem: () => problem,
   };
 }

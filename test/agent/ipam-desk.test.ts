@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { createRangeIpam } from '../../src/ipam/range/range-ipam.js';
 import { formatAttachments, formatFindings, formatIpam } from '../../src/ops/ipam.js';
 import { owner } from '../cni/verbs-rig.js';
 import { cluster } from '../ipam/blocks/managers.js';
@@ -65,6 +67,32 @@ test('ipam check: nothing, then everything that can be wrong, a line each', asyn
     (await rig.desk.check()).map(({ kind }) => kind),
     ['leaked', 'unknown'],
     "a delegate's addresses are the delegate's",
+  );
+});
+
+test('ipam show and check: a network that cannot be opened is named, and the others are shown', async (t) => {
+  const dataDir = temporary(t);
+  const path = join(dataDir, 'fnet');
+  writeFileSync(path, 'a file');
+  const addresses = rangeAddresses(t, dataDir);
+  const rig = nodeRig({ addresses });
+  await rig.add('c1');
+  await t.throwsAsync(addresses.ipam.held({ ...owner('c2'), network: 'fnet' }));
+  const why = `addresses of network fnet cannot be kept: EEXIST: file already exists, mkdir '${path}'`;
+  const { pools, complaints } = await rig.desk.show();
+  t.is(pools[0]?.inUse, 1);
+  t.deepEqual(complaints, [why]);
+  t.is(formatFindings(await rig.desk.check()), `broken ${path}: ${why}`);
+});
+
+test('ipam show: the size of a large range is exact', async (t) => {
+  const ranges = () => [[{ subnet: 'fd00:1:2::/64' }], [{ subnet: '10.1.2.0/24' }]];
+  const ipam = createRangeIpam({ dataDir: temporary(t), ranges, now: Date.now });
+  t.teardown(() => ipam.close());
+  const { pools } = await nodeRig({ addresses: { mode: 'range', ipam } }).desk.show();
+  t.deepEqual(
+    pools.map(({ size }) => size),
+    ['18446744073709551615', 254],
   );
 });
 

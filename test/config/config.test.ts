@@ -326,10 +326,22 @@ test('config: ipam.ranges that cannot be served are refused [cni 40]', (t) => {
   const refused = (sets: string, message: RegExp) =>
     t.throws(() => ipam(`ranges: ${sets}`), { code: 'ERR_CONFIG', message });
   refused('[[{ subnet: 10.1.0.1/24 }]]', /subnet: .*bits set behind its prefix length/);
+  refused(
+    '[[{ subnet: 169.254.4.0/24 }]]',
+    /ipam\.ranges\[0\]\[0\]\.subnet: "169\.254\.4\.0\/24": .*those of 169\.254\.0\.0\/16 are link-local/,
+  );
   refused('[[{ subnet: 10.1.0.0/31 }]]', /ipam\.ranges: .*10\.1\.0\.0\/31 is too small/);
   refused('[[{ subnet: 10.1.0.0/24 }, { subnet: fd00::/64 }]]', /mixes address families/);
   refused('[[{ subnet: 10.1.0.0/24 }, { subnet: 10.1.0.0/25 }]]', /overlap/);
   refused('[[]]', /a range set is empty/);
+});
+
+test('config: podCIDRs of a peer are prefixes for pods', (t) => {
+  const peers = (cidr: string) =>
+    parse(`overlay: { peers: [{ name: n2, podCIDRs: ["${cidr}"], addresses: [192.0.2.2] }] }\n`);
+  t.notThrows(() => peers('10.1.2.0/24'));
+  const message = /overlay\.peers\[0\]\.podCIDRs\[0\]: "fe80::\/64": .*fe80::\/10 are link-local/;
+  t.throws(() => peers('fe80::/64'), { code: 'ERR_CONFIG', message });
 });
 
 test('config: ipam.mode blocks takes its own keys, and range none of them', (t) => {

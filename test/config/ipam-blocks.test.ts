@@ -70,6 +70,8 @@ test('config: blocks: what cannot be meant is refused', (t) => {
     { store: { etcd: { endpoints: [] } } },
     { store: { etcd: { endpoints: ['192.0.2.1:2379'] } } },
     { pools: [{ name: 'a', cidr: '10.0.0.1/16' }] },
+    { pools: [{ name: 'a', cidr: '169.254.0.0/20' }] },
+    { pools: [{ name: 'a', cidr: 'fe80::/64' }] },
     { pools: [{ name: 'a', cidr: '10.0.0.0/16', blockSize: 33 }] },
     { maxBlocksPerHost: 0 },
   ]) {

@@ -91,6 +91,12 @@ test('cluster: nodes and pods keep one usable address a family and name the rest
   t.deepEqual(known?.podCIDRs.map(formatCidr), ['10.244.1.0/24']);
   t.deepEqual(known?.internalIPs.map(formatAddress), ['192.0.2.1', 'fd00::1']);
   t.deepEqual(known?.ignored, ['podCIDRs[1] "x": no prefix', 'InternalIP "y": no address']);
+  cluster.apply(put('Node', node('link', ['169.254.7.0/24', 'fd00:7::/64'], [])));
+  const link = cluster.nodes.get(namedKey(undefined, 'link'));
+  t.deepEqual(link?.podCIDRs.map(formatCidr), ['fd00:7::/64']);
+  t.deepEqual(link?.ignored, [
+    'podCIDRs[0] "169.254.7.0/24": expected addresses for pods; those of 169.254.0.0/16 are link-local',
+  ]);
   cluster.apply(put('Pod', pod('p', ['10.0.0.1', '10.0.0.2', 'fd00::2'])));
   const held = cluster.pods.get(namedKey('default', 'p'));
   t.deepEqual(held?.addresses.map(formatAddress), ['10.0.0.1', 'fd00::2']);

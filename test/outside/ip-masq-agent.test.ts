@@ -12,10 +12,25 @@ const PRIVATE = '10.0.0.0/8 172.16.0.0/12 192.168.0.0/16';
 const LINK_LOCAL = '169.254.0.0/16';
 const LINK_LOCAL_IPV6 = 'fe80::/10';
 
-test('ip-masq-agent: a file that lists nothing exempts private and link-local ranges', (t) => {
-  for (const text of ['', '{}', 'resyncInterval: 5s', 'nonMasqueradeCIDRs: []']) {
+test('ip-masq-agent: a file without a list exempts private and link-local ranges', (t) => {
+  for (const text of ['', '{}', 'resyncInterval: 5s']) {
     t.is(listOf(text), `${PRIVATE} ${LINK_LOCAL} ${LINK_LOCAL_IPV6}`);
   }
+});
+
+test('ip-masq-agent: an empty list is one: all but link-local ranges are masqueraded', (t) => {
+  for (const text of [
+    'nonMasqueradeCIDRs: []',
+    'nonMasqueradeCIDRs:',
+    '{"nonMasqueradeCIDRs":null}',
+  ]) {
+    t.is(listOf(text), `${LINK_LOCAL} ${LINK_LOCAL_IPV6}`);
+  }
+});
+
+test('ip-masq-agent: cidrLimit is how long the list may be', (t) => {
+  t.regex(listOf('{ nonMasqueradeCIDRs: [10.1.0.0/16], cidrLimit: 1 }'), /^10\.1\.0\.0\/16 169/);
+  t.regex(listOf('cidrLimit: 3'), /^10\.0\.0\.0\/8 172/);
 });
 
 test('ip-masq-agent: what is listed takes the place of the private ranges, as YAML and as JSON', (t) => {
@@ -44,6 +59,12 @@ for (const [text, complaint] of [
   ['nonMasqueradeCIDRs: 10.0.0.0/8', /nonMasqueradeCIDRs: "10\.0\.0\.0\/8": expected a list/],
   ['masqLinkLocal: maybe', /masqLinkLocal: "maybe": expected true or false/],
   ['resyncInterval: soon', /resyncInterval: "soon"/],
+  [
+    '{ nonMasqueradeCIDRs: [10.1.0.0/16, 10.2.0.0/16], cidrLimit: 1 }',
+    /cidrLimit: 1: expected at least the 2 of nonMasqueradeCIDRs/,
+  ],
+  ['cidrLimit: 2', /cidrLimit: 2: expected at least the 3 of nonMasqueradeCIDRs/],
+  ['cidrLimit: many', /cidrLimit: "many": expected a whole number/],
   ['nonMasquradeCIDRs: []', /nonMasquradeCIDRs.*unknown field/],
   [
     `nonMasqueradeCIDRs: [${Array.from({ length: 65 }, (_, i) => `10.${String(i)}.0.0/16`).join(', ')}]`,
@@ -56,6 +77,21 @@ for (const [text, complaint] of [
     t.false(message.includes('\n'));
   });
 }
+
+test('ip-masq-agent: when the file is read again does not depend on who asks in between', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-masq-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'config');
+  writeFileSync(path, 'nonMasqueradeCIDRs: [10.1/16]\nresyncInterval: 5s\n');
+  const file = watchMasqAgentFile(path);
+  file.read(1_000);
+  t.is(file.dueMs(), 61_000, 'a file that cannot be used says no interval');
+  file.read(31_000);
+  t.is(file.dueMs(), 61_000);
+  writeFileSync(path, 'nonMasqueradeCIDRs: [10.1.0.0/16]\nresyncInterval: 5s\n');
+  t.deepEqual(file.read(61_000).exempt.slice(0, 1).map(formatCidr), ['10.1.0.0/16']);
+  t.is(file.dueMs(), 66_000);
+});
 
 test('ip-masq-agent: a bad file leaves the list as it was, one that is gone does not', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-masq-'));

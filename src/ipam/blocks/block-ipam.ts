@@ -69,7 +69,12 @@ const MAX_BLOCKS_PER_HOST = 20;
 const LEAK_GRACE_MS = 15 * 60_000;
 
 /** @throws IpamError invalid */
-function checkRequested(requested: readonly Address[]): void {
+function checkRequest({ requested, rangeSets }: AddressRequest): void {
+  if (rangeSets.length > 0) {
+    const named = rangeSets.flat().map(({ subnet }) => subnet);
+    const what = `ipRanges are named (${named.join(', ')}), but addresses come from blocks of pools`;
+    throw new IpamError('invalid', what);
+  }
   for (const family of [4, 6]) {
     const same = requested.filter((address) => address.family === family);
     if (same.length < 2) continue;
@@ -116,7 +121,6 @@ export function createBlockIpam(options: BlockIpamOptions): BlockIpam {
 
   /** What to ask the supply for, once for each address. */
   const plan = (request: AddressRequest, view: PoolView): ((a: Attempt) => Promise<Given>)[] => {
-    checkRequested(request.requested);
     const wish = {
       named: request.pools,
       nodeLabels: nodeLabels(),
@@ -138,6 +142,7 @@ export function createBlockIpam(options: BlockIpamOptions): BlockIpam {
   };
 
   const acquire = async (request: AddressRequest): Promise<readonly Address[]> => {
+    checkRequest(request);
     const { owner, pod } = request;
     await ready();
     await settle(owner);

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { contains, formatCidr, parseCidr } from '../../addr.js';
 import type { Address, Cidr, Family } from '../../addr.js';
+import { parsePoolCidr } from '../../pool-prefix.js';
 import { parsed } from '../../validate.js';
 import { IpamError } from '../ipam.js';
 import { overlaps } from './block-cidr.js';
@@ -23,7 +24,7 @@ const doc = (shape: string, description: string, shown?: unknown) =>
 const selector = parsed((text) => ({ text, selects: parseSelector(text) })).prefault('all()');
 
 const fields = {
-  cidr: parsed(parseCidr).meta(doc('CIDR', 'addresses of the pool; never changes')),
+  cidr: parsed(parsePoolCidr).meta(doc('CIDR', 'addresses of the pool; never changes')),
   blockSize: z
     .int()
     .optional()

@@ -9,10 +9,8 @@
  */
 import {
   closeSync,
-  existsSync,
   fstatSync,
   fsync,
-  mkdirSync,
   openSync,
   readFileSync,
   readdirSync,
@@ -20,22 +18,16 @@ import {
   statSync,
 } from 'node:fs';
 import { link, rename, unlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { syncFolderNow } from '../../disk.js';
 import { canonicalAddress, formatAddress } from '../../addr.js';
-import { tryLock, unlock } from '../../native.js';
-import { IpamError } from '../ipam.js';
 import { addressOf, numberOf } from '../number.js';
 import { isErrno } from '../../errors.js';
+import { LOCK, createLock } from './lock.js';
 
-const LOCK = 'lock';
 const LATEST = 'last_reserved_ip.';
 /** What is being written. Whoever has the lock may remove what has this name. */
 const PART = '.sluice-';
-const LOCK_WAIT_MS = 10_000;
-const LOCK_LOOK_MS = 5;
 
 const syncFd = promisify(fsync);
 
@@ -57,8 +49,10 @@ export interface Contents {
   readonly latest: ReadonlyMap<number, bigint>;
 }
 
-/** All but `locked` only while it runs. */
+/** All but `isThere` and `locked` only while the latter runs. */
 export interface Folder {
+  /** Whether there is a folder at all: where none is, no address is held. */
+  isThere(): boolean;
   /**
    * Do something while nobody else does: neither host-local nor another agent.
    *
@@ -83,21 +77,9 @@ export interface Folder {
   setLatest(setIdx: number, number: bigint): Promise<void>;
   /** What was created and removed is on disk. */
   sync(): Promise<void>;
+  /** Whether a file can be written now. @throws why it cannot */
+  probe(): Promise<void>;
   close(): void;
-}
-
-/** Make a folder and those above it, each on disk. */
-function makeFolder(path: string): void {
-  const topmost = mkdirSync(path, { recursive: true, mode: 0o755 });
-  if (topmost === undefined) return;
-  for (let made = path; made.length >= topmost.length; made = dirname(made)) {
-    syncFolderNow(dirname(made));
-  }
-}
-
-/** The inode of a path; undefined when nothing is there. */
-function inodeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.ino;
 }
 
 function numberOfText(text: string): bigint | undefined {
@@ -132,9 +114,18 @@ function readContents(path: string): Contents {
   return { entries, latest };
 }
 
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT') || isErrno(cause, 'ENOTDIR')) return false;
+    throw cause;
+  }
+}
+
 /** Paths in a network's folder of what is neither an address nor anything else of the layout. */
 export function unknownFilesIn(path: string): string[] {
-  if (!existsSync(path)) return [];
+  if (!isFolder(path)) return [];
   const isKnown = (name: string): boolean =>
     name === LOCK ||
     [LATEST, PART].some((start) => name.startsWith(start)) ||
@@ -150,45 +141,6 @@ async function unlinkIfThere(path: string): Promise<void> {
   } catch (cause) {
     if (!isErrno(cause, 'ENOENT')) throw cause;
   }
-}
-
-/** The lock file, and the folder around it, which an administrator may remove at any time. */
-function createLock(path: string) {
-  const file = join(path, LOCK);
-  let fd: number | undefined;
-
-  function close(): void {
-    if (fd !== undefined) closeSync(fd);
-    fd = undefined;
-  }
-
-  /** Whether the lock was taken, of the file that others would open now. */
-  function attempt(): boolean {
-    if (fd === undefined || fstatSync(fd).ino !== inodeOf(file)) {
-      close();
-      makeFolder(path);
-      fd = openSync(file, 'a+', 0o600);
-    }
-    if (!tryLock(fd)) return false;
-    if (fstatSync(fd).ino === inodeOf(file)) return true;
-    unlock(fd);
-    return false;
-  }
-
-  return {
-    close,
-    async take(): Promise<void> {
-      for (let waitedMs = 0; !attempt(); waitedMs += LOCK_LOOK_MS) {
-        if (waitedMs >= LOCK_WAIT_MS) {
-          throw new IpamError('unavailable', `${file} is locked by another process`);
-        }
-        await sleep(LOCK_LOOK_MS);
-      }
-    },
-    giveBack(): void {
-      if (fd !== undefined) unlock(fd);
-    },
-  };
 }
 
 /** @param path  made when it is first locked */
@@ -209,6 +161,7 @@ export function openFolder(path: string): Folder {
   const newPart = () => join(path, `${PART}${process.pid}-${partCount++}`);
 
   return {
+    isThere: () => isFolder(path),
     async locked(body) {
       await lock.take();
       try {
@@ -241,14 +194,27 @@ export function openFolder(path: string): Folder {
     remove: (name) => unlinkIfThere(join(path, name)),
     async setLatest(setIdx, number) {
       const part = newPart();
-      // Not worth a sync of its own: when it is lost, the round begins anew.
-      await writeFile(part, formatAddress(addressOf(number)), { flag: 'wx', mode: 0o600 });
-      await rename(part, join(path, `${LATEST}${setIdx}`));
+      try {
+        // Not worth a sync of its own: when it is lost, the round begins anew.
+        await writeFile(part, formatAddress(addressOf(number)), { flag: 'wx', mode: 0o600 });
+        await rename(part, join(path, `${LATEST}${setIdx}`));
+      } catch (cause) {
+        await unlinkIfThere(part);
+        throw cause;
+      }
     },
     async sync() {
       const leftover = Promise.allSettled(parts.splice(0).map(unlinkIfThere));
       if (folderFd !== undefined) await syncFd(folderFd);
       await leftover;
+    },
+    async probe() {
+      const part = newPart();
+      try {
+        await writeFile(part, part, { flag: 'wx', mode: 0o600, flush: true });
+      } finally {
+        await unlinkIfThere(part);
+      }
     },
     close: lock.close,
   };

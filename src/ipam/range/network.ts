@@ -10,7 +10,7 @@ import type { AddressRequest, Owner } from '../ipam.js';
 import type { Book, Holding } from './book.js';
 import { choose } from './choose.js';
 import { openFolder } from './folder.js';
-import type { Entry } from './folder.js';
+import type { Contents, Entry } from './folder.js';
 import type { RangeSet } from './ranges.js';
 
 /** How often a file that somebody put there without the lock may be met. */
@@ -50,8 +50,10 @@ interface Begun {
 export interface Network {
   acquire(request: AddressRequest, sets: readonly RangeSet[]): Promise<readonly Holding[]>;
   release(owner: Owner): Promise<readonly Holding[]>;
-  /** Take in what others did to the folder. */
+  /** Take in what others did to the folder, and try again what the problem is about. */
   look(): Promise<void>;
+  /** Why the folder cannot be opened or written, as far as is known. */
+  problem(): string | undefined;
   /** Wait for what is under way. */
   close(): Promise<void>;
 }
@@ -62,12 +64,18 @@ const isExisting = (cause: unknown): boolean => isErrno(cause, 'EEXIST');
 const sameness = ({ name, containerId, ifname }: Entry): string =>
   [name, containerId, ifname].join('\n');
 
-/**
- * @param path  the folder
- * @param name  the network
- * @param now   wall clock, milliseconds
- */
-export function openNetwork(path: string, name: string, book: Book, now: () => number): Network {
+export interface NetworkOptions {
+  readonly name: string;
+  /** The folder. */
+  readonly path: string;
+  readonly book: Book;
+  /** Wall clock, milliseconds. */
+  readonly now: () => number;
+  /** Told once when there begins to be a problem. */
+  readonly onProblem: (text: string) => void;
+}
+
+export function openNetwork({ name, path, book, now, onProblem }: NetworkOptions): Network {
   const folder = openFolder(path);
   const queue: Task[] = [];
   let latest = new Map<number, bigint>();
@@ -75,10 +83,10 @@ export function openNetwork(path: string, name: string, book: Book, now: () => n
   /** The folder is known to hold what the book does not. */
   let isStale = false;
   let isClosed = false;
+  let problem: string | undefined;
 
   /** Make the book say what the folder says; what did not change keeps its number. */
-  function refresh(): void {
-    const contents = folder.read();
+  function take(contents: Contents): void {
     const found = new Map(contents.entries.map((entry) => [sameness(entry), entry]));
     for (const holding of book.ofNetwork(name)) {
       if (!found.delete(sameness(holding))) book.remove(holding, now());
@@ -88,10 +96,28 @@ export function openNetwork(path: string, name: string, book: Book, now: () => n
     isStale = false;
   }
 
-  function unavailable(cause: unknown): unknown {
+  function unavailable(cause: unknown): IpamError {
     if (cause instanceof IpamError) return cause;
     const message = `addresses of network ${name} cannot be kept: ${messageOf(cause)}`;
     return new IpamError('unavailable', message, { cause });
+  }
+
+  /** The folder is what fails. */
+  function blame(cause: unknown): IpamError {
+    const error = unavailable(cause);
+    if (problem === undefined) onProblem(error.message);
+    problem = error.message;
+    return error;
+  }
+
+  /** What has failed may work again: an ADD would tell, but nobody asks a node that is not ready. */
+  async function tryAgain(): Promise<void> {
+    try {
+      await folder.probe();
+      problem = undefined;
+    } catch (cause) {
+      blame(cause);
+    }
   }
 
   /** Choose, and note it in the book. @returns undefined when the task has failed */
@@ -130,7 +156,7 @@ export function openNetwork(path: string, name: string, book: Book, now: () => n
     if (isExisting(failed.reason) && task.attempt < ATTEMPTS_MAX) {
       isStale = true;
       queue.unshift({ ...task, attempt: task.attempt + 1 });
-    } else task.reject(unavailable(failed.reason));
+    } else task.reject(blame(failed.reason));
     return false;
   }
 
@@ -148,9 +174,11 @@ export function openNetwork(path: string, name: string, book: Book, now: () => n
     } catch (cause) {
       isStale = true;
       await Promise.all(published.map((each) => undo(each, each.holdings)));
-      for (const { task } of published) task.reject(unavailable(cause));
+      const error = blame(cause);
+      for (const { task } of published) task.reject(error);
       return [];
     }
+    if (published.length > 0) problem = undefined;
     return published.map(
       ({ task, holdings }) =>
         () =>
@@ -177,13 +205,22 @@ export function openNetwork(path: string, name: string, book: Book, now: () => n
 
   /** @param tasks  of one kind @returns what to say when the lock is given back */
   async function perform(tasks: readonly Task[]): Promise<Answer[]> {
-    if (isStale || folder.hasChanged()) refresh();
+    if (isStale || folder.hasChanged()) take(folder.read());
     const looks = tasks.filter((task) => task.kind === 'look');
+    if (looks.length > 0 && problem !== undefined) await tryAgain();
     return [
       ...(await acquireAll(tasks.filter((task) => task.kind === 'acquire'))),
       ...(await releaseAll(tasks.filter((task) => task.kind === 'release'))),
       ...looks.map((task) => () => task.resolve([])),
     ];
+  }
+
+  /** @param tasks  of one kind */
+  async function serve(tasks: readonly Task[]): Promise<readonly Answer[]> {
+    const isRelease = tasks.some(({ kind }) => kind === 'release');
+    if (!isRelease || folder.isThere()) return folder.locked(() => perform(tasks));
+    take({ entries: [], latest: new Map() });
+    return tasks.map((task) => () => task.resolve([]));
   }
 
   async function run(): Promise<void> {
@@ -193,9 +230,10 @@ export function openNetwork(path: string, name: string, book: Book, now: () => n
       const end = queue.findIndex((task) => task.kind !== kind);
       const tasks = queue.splice(0, end < 0 ? queue.length : end);
       try {
-        for (const answer of await folder.locked(() => perform(tasks))) answer();
+        for (const answer of await serve(tasks)) answer();
       } catch (cause) {
-        for (const task of tasks) task.reject(unavailable(cause));
+        const error = blame(cause);
+        for (const task of tasks) task.reject(error);
       }
     }
     running = undefined;
@@ -216,6 +254,7 @@ export function openNetwork(path: string, name: string, book: Book, now: () => n
     async look() {
       await enqueue((waiting) => ({ kind: 'look', ...waiting }));
     },
+    problem: () => problem,
     async close() {
       isClosed = true;
       await running;

@@ -40,6 +40,15 @@ export interface RangeIpamOptions {
   readonly networks?: readonly string[];
   /** Owners whose addresses were asked for with ranges: they need not be in the node's. */
   readonly hasOwnRanges?: (owner: Owner) => boolean;
+  /** A network's folder that cannot be opened or written, and why; once until it can be again. */
+  readonly onBroken?: (complaint: string) => void;
+}
+
+/** A network whose folder cannot be opened or written. */
+export interface BrokenNetwork {
+  readonly network: string;
+  readonly path: string;
+  readonly why: string;
 }
 
 export interface RangeIpam extends Ipam {
@@ -50,6 +59,8 @@ export interface RangeIpam extends Ipam {
   adopt(network: string): Promise<void>;
   /** What a request without ranges takes from; undefined while nobody has said it. */
   ranges(): readonly (readonly AddressRange[])[] | undefined;
+  /** As they were when last looked at. The others are served nevertheless. */
+  broken(): readonly BrokenNetwork[];
   /** Paths in the folders of networks that are served, of files that mean nothing here. */
   unknownFiles(): readonly string[];
 }
@@ -67,6 +78,7 @@ const addressesOf = (holdings: readonly Holding[]) =>
 
 export function createRangeIpam(options: RangeIpamOptions): RangeIpam {
   const { dataDir, ranges, now, cooldownMs = 0, hasOwnRanges = () => false } = options;
+  const { onBroken = () => undefined } = options;
   const book = createBook(cooldownMs, now);
   const networks = new Map<string, Network>();
   /** Owners that have come with ranges since. */
@@ -85,7 +97,8 @@ export function createRangeIpam(options: RangeIpamOptions): RangeIpam {
     if (!NETWORK_NAME.test(name)) {
       throw new IpamError('invalid', `${JSON.stringify(name)} is no name of a network`);
     }
-    const network = openNetwork(join(dataDir, name), name, book, now);
+    const path = join(dataDir, name);
+    const network = openNetwork({ name, path, book, now, onProblem: onBroken });
     networks.set(name, network);
     return network;
   }
@@ -100,9 +113,23 @@ export function createRangeIpam(options: RangeIpamOptions): RangeIpam {
     return parseRangeSets([...asked, ...rest]);
   }
 
+  /** What cannot be opened remains as it was last seen: it is a problem of its network alone. */
   async function lookAround(): Promise<void> {
-    await Promise.all(Array.from(networks.values(), (network) => network.look()));
+    await Promise.allSettled(Array.from(networks.values(), (network) => network.look()));
     areClaimsRead = true;
+  }
+
+  const broken = (): BrokenNetwork[] =>
+    [...networks].flatMap(([network, { problem }]) => {
+      const why = problem();
+      return why === undefined ? [] : [{ network, path: join(dataDir, network), why }];
+    });
+
+  /** Why nothing can be kept: of one network, or because it is so of all. */
+  function unkept(network: string | undefined): string | undefined {
+    if (network !== undefined) return networkOf(network).problem();
+    const found = broken();
+    return found.length === networks.size ? found[0]?.why : undefined;
   }
 
   return {
@@ -129,9 +156,12 @@ export function createRangeIpam(options: RangeIpamOptions): RangeIpam {
       await lookAround();
       return [...networks.keys()].flatMap((name) => book.ofNetwork(name).map(leaseOf));
     },
-    async status() {
+    async status(network) {
       try {
+        if (network !== undefined) networkOf(network);
         await lookAround();
+        const why = unkept(network);
+        if (why !== undefined) return why;
         const sets = setsOf([]);
         for (const set of sets) nextOf(set, undefined, book);
         return undefined;
@@ -143,6 +173,7 @@ export function createRangeIpam(options: RangeIpamOptions): RangeIpam {
       await networkOf(name).look();
     },
     ranges,
+    broken,
     unknownFiles: () => [...networks.keys()].flatMap((name) => unknownFilesIn(join(dataDir, name))),
     async close() {
       await Promise.all(Array.from(networks.values(), (network) => network.close()));

@@ -5,9 +5,10 @@
  * configuration means the same here; but the subnet's own address and IPv4 broadcast are never
  * given, even where a range names them.
  */
-import { formatAddress, parseAddress, parseCidr } from '../../addr.js';
+import { formatAddress, parseAddress } from '../../addr.js';
 import type { Family } from '../../addr.js';
 import { messageOf } from '../../errors.js';
+import { parsePoolCidr } from '../../pool-prefix.js';
 import { IpamError } from '../ipam.js';
 import type { AddressRange } from '../ipam.js';
 import { addressOf, hostBits, lastOf, numberOf } from '../number.js';
@@ -45,7 +46,7 @@ const parseNumber = (text: string): bigint => numberOf(parsedOr(parseAddress, te
 
 /** @throws IpamError invalid */
 export function parseRange(given: AddressRange): Range {
-  const subnet = parsedOr(parseCidr, given.subnet);
+  const subnet = parsedOr(parsePoolCidr, given.subnet);
   if (hostBits(subnet) < SMALLEST_HOST_BITS)
     invalid(`${given.subnet} is too small to allocate from`);
   const network = numberOf(subnet);
@@ -105,8 +106,8 @@ function parseRangeSet(given: readonly AddressRange[]): RangeSet {
 /**
  * Read the sets an address each is taken from.
  *
- * @throws IpamError invalid  a subnet below /30 (/126), bits behind a prefix, bounds outside of it,
- *                            families mixed in a set or served by two sets, ranges that overlap
+ * @throws IpamError invalid  a subnet below /30 (/126) or not for pods, bits behind a prefix, bounds
+ *                            outside of it, families mixed in a set or served by two sets, ranges that overlap
  */
 export function parseRangeSets(given: readonly (readonly AddressRange[])[]): readonly RangeSet[] {
   const sets = given.map(parseRangeSet);
@@ -124,7 +125,7 @@ export function parseRangeSets(given: readonly (readonly AddressRange[])[]): rea
 
 /** @throws IpamError invalid */
 export function familiesOf(sets: readonly (readonly AddressRange[])[]): Family[] {
-  return sets.flatMap((set) => set.map(({ subnet }) => parsedOr(parseCidr, subnet).family));
+  return sets.flatMap((set) => set.map(({ subnet }) => parsedOr(parsePoolCidr, subnet).family));
 }
 
 /** What may be given of a range from `from` on. */

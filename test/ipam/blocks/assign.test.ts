@@ -1,4 +1,5 @@
 import test from 'ava';
+import { IpamError } from '../../../src/ipam/ipam.js';
 import {
   acquire,
   blockNames,
@@ -35,6 +36,21 @@ test('blocks: an owner who has addresses gets no others, and keeps those it has 
   t.deepEqual(await release(a, 'c1'), [...first].sort());
   const both = await Promise.allSettled([acquire(a, 'c2'), acquire(a, 'c2')]);
   t.deepEqual(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+});
+
+test('blocks: ranges that a request names are refused, and nothing is given', async (t) => {
+  const { node } = await cluster(V4);
+  const a = node('a');
+  const rangeSets = [[{ subnet: '10.7.0.0/24' }], [{ subnet: 'fd00:7::/64' }]];
+  const { kind, message } = await t.throwsAsync(a.acquire(request('c1', { rangeSets })), {
+    instanceOf: IpamError,
+  });
+  t.is(kind, 'invalid');
+  t.is(
+    message,
+    'ipRanges are named (10.7.0.0/24, fd00:7::/64), but addresses come from blocks of pools',
+  );
+  t.deepEqual(await a.leases(), []);
 });
 
 test('blocks: another interface or network of a container is another owner', async (t) => {

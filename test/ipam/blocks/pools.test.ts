@@ -93,6 +93,10 @@ test('pools: a block size has limits', (t) => {
   );
   t.regex(text({ cidr: '10.0.0.0/28' }), /from 28 to 32/);
   t.regex(text({ cidr: 'fd00::/64', blockSize: 64 }), /from 116 to 128/);
+  t.is(
+    text({ cidr: 'fe80::/64' }),
+    'pool p: cidr: cannot be used: expected addresses for pods; those of fe80::/10 are link-local',
+  );
   t.regex(text({ cidr: '10.0.0.0/16', nodeSelector: 'a || b' }), /is no requirement/);
   t.false(poolSchema.safeParse({ name: 'p', cidr: '10.0.0.0/16', nodeSelektor: 'x' }).success);
 });

@@ -138,6 +138,20 @@ test('range: ranges that contradict themselves or each other are refused [cni 40
   for (const subnet of ['10.1.2.2/31', '10.1.2.2/32', 'fd00::2/127', 'fd00::2/128']) {
     refused(four(subnet), /too small to allocate from/);
   }
+  for (const [subnet, why] of [
+    ['169.254.9.0/24', /those of 169\.254\.0\.0\/16 are link-local/],
+    ['fe80::/64', /those of fe80::\/10 are link-local/],
+    ['239.0.0.0/8', /224\.0\.0\.0\/4 are multicast/],
+    ['ff02::/64', /ff00::\/8 are multicast/],
+    ['127.0.1.0/24', /127\.0\.0\.0\/8 are loopback/],
+    ['::/64', /::1\/128 are loopback/],
+    ['0.0.0.0/0', /0\.0\.0\.0\/8 are "this network"/],
+    ['250.0.0.0/8', /240\.0\.0\.0\/4 are reserved/],
+    ['::fffe:0:0/95', /IPv4-mapped/],
+    ['::ffff:10.1.2.0/120', /is not a prefix/],
+  ] as const) {
+    refused(four(subnet), why);
+  }
   refused(four('10.1.2.1/24'), /bits set behind its prefix length; expected 10\.1\.2\.0\/24/);
   refused(four('10.1.2.0/24', { rangeStart: '10.1.3.1' }), /rangeStart 10\.1\.3\.1 is not in/);
   refused(four('10.1.2.0/24', { rangeEnd: 'fd00::1' }), /rangeEnd fd00::1 is not in/);
