@@ -25,7 +25,7 @@ export const DNS_UDP_MAX = 1232;
 /** Links of a chain of CNAMEs that are followed. */
 export const DNS_CHAIN_MAX = 10;
 
-// The record of the query that was answered last, at DNS_BASE. Valid from `dnsAnswer` or `dnsLookup` to
+// The record of the query that was answered last, at DNS_BASE. Valid from `dnsAnswer` to
 // the next call, whatever it returned, as far as the query was understood.
 
 /** u16 each, host order: QTYPE and QCLASS. 0 when the question could not be read. */

@@ -797,7 +797,12 @@ export const DELTA_IDX_OFF = 4; // u32
 export const DELTA_COUNT_OFF = 8; // u32
 /** u32, written by the core: 0 applied, else a DeltaError. */
 export const DELTA_RESULT_OFF = 12;
-/** The row image (keyed tables: from offset 4 of the row on is copied, state excepted). */
+/**
+ * Of the tables with a key (LINK, FRONTEND, ROUTE): the row from its byte 4 on, for the state in front
+ * of it is the core's. What has offset n in such a row lies at DELTA_PAYLOAD_OFF + n - 4: the key of a
+ * ROUTE, at 8 of its row, is at byte 20 of the record. Of SERVICE and BACKEND: the row from its byte 0
+ * on. Of the others: what their TableId says.
+ */
 export const DELTA_PAYLOAD_OFF = 16;
 export const DELTA_PAYLOAD_SIZE = 112;
 

@@ -37,6 +37,7 @@ import {
   LINK_SIZE,
   LaneCounter,
   Op,
+  PREFIX_LENGTHS,
   RANGE_SIZE,
   ROUTE_FLAGS_OFF,
   ROUTE_F_TUNNEL,
@@ -168,6 +169,7 @@ function keyed(region: RegionId, words: u32, image: usize, size: u32, remove: bo
 function applyRoute(image: usize, remove: bool): DeltaError {
   const addr = image + IMAGE_KEY_OFF;
   const length = load<u32>(image + ROUTE_PREFIX_LEN_OFF - IMAGE_OFF);
+  if (length >= <u32>PREFIX_LENGTHS) return DeltaError.OUT_OF_RANGE;
   if (remove) return lpmDelete(addr, length) ? DeltaError.NONE : DeltaError.ABSENT;
   const row = lpmPut(addr, length);
   if (!row) return DeltaError.TABLE_FULL;
@@ -256,10 +258,20 @@ function applyTakenPorts(first: u32, n: u32, image: usize): DeltaError {
   return DeltaError.NONE;
 }
 
+/** Whether the `n` indices at `image` are rows of BACKENDS. */
+function areBackends(image: usize, n: u32): bool {
+  const backends = regionCapacity(RegionId.BACKENDS);
+  for (let i: u32 = 0; i < n; i++) {
+    if (load<u32>(image + ((<usize>i) << 2)) >= backends) return false;
+  }
+  return true;
+}
+
 function applySet(first: u32, n: u32, image: usize, remove: bool): DeltaError {
   if (n > SET_ENTRIES_MAX || !inRange(RegionId.SETS, first, n)) {
     return DeltaError.OUT_OF_RANGE;
   }
+  if (!remove && !areBackends(image, n)) return DeltaError.OUT_OF_RANGE;
   const at = regionBase(RegionId.SETS) + ((<usize>first) << 2);
   if (remove) memory.fill(at, 0, n << 2);
   else memory.copy(at, image, n << 2);

@@ -9,6 +9,7 @@ import {
   CONTROL_MAGIC,
   CONTROL_MAGIC_OFF,
 } from './abi';
+import { errorsReset } from './answer/icmp-error';
 import { V4, V6 } from './flow/row';
 import { sweepAffinity } from './balance/affinity';
 import { cachesReset } from './dns/cache';
@@ -63,6 +64,7 @@ export function init(layoutHash: u32): void {
   store<u32>(CONTROL_BASE + CONTROL_MAGIC_OFF, CONTROL_MAGIC);
   store<u32>(CONTROL_BASE + CONTROL_LAYOUT_OFF, layoutHash);
   defaultTimeouts();
+  errorsReset();
   lpmReset();
   poolReset();
   fragmentsReset();

@@ -44,7 +44,7 @@ export function readOptions(args: readonly string[]): Options {
     .option('--report [DIR]', 'write index.html, summary.md and run.jsonl (build/bench/report)')
     .option('--report-from <FILE>', 'make the report of an earlier run: its run.jsonl, or --json')
     .exitOverride()
-    .showHelpAfterError()
+    .showHelpAfterError('--help shows all options')
     .parse(args, { from: 'user' });
   const given = command.opts<{
     json: boolean;

@@ -20,7 +20,7 @@ import { readOptions, type Options } from './options.js';
 import { progressLine, readDurations, secondsLeft, writeDurations } from './progress.js';
 import { jsonReporter, tableReporter, type Line, type RunHead } from './report/lines.js';
 import { readRun, type Run } from './report/run-file.js';
-import { writeReport } from './report/write.js';
+import { prepareReport, writeReport } from './report/write.js';
 import { closeScopesOnExit, openScope } from './scope.js';
 
 const BENCH_DIR = path.dirname(fileURLToPath(import.meta.url));
@@ -156,6 +156,7 @@ async function main(): Promise<void> {
     console.error(writeReport(options.report, readRun(options.reportFrom)));
     return;
   }
+  if (options.report !== undefined) prepareReport(options.report);
   const [run, isGoodRun] = await measure(options, args);
   if (!isGoodRun) process.exitCode = 1;
   if (options.report !== undefined) console.error(writeReport(options.report, run));

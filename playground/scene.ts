@@ -6,12 +6,12 @@ import { parseCidr } from '../src/addr.js';
 import type { Cidr } from '../src/addr.js';
 import type { Control } from '../src/compile/control.js';
 import { instantiatorOf, openCore } from '../src/core/core.js';
-import { SMALL_CAPACITIES } from '../src/core/regions.js';
 import { flowsOf } from '../src/embed/core.js';
 import { DataplaneError } from '../src/errors.js';
 import type { PutEvent } from '../src/model/events.js';
 import type { Flow } from '../src/ops/flow-rows.js';
 import type { CapturedFrame } from '../src/port/captured-frame.js';
+import { CLUSTER_CAPACITIES } from '../src/replay/capacities.js';
 import { makeNode } from '../src/replay/node.js';
 import { clockOf, playFrame } from '../src/replay/play.js';
 import type { Played } from '../src/replay/play.js';
@@ -51,7 +51,6 @@ export interface Scene {
   readonly names: number;
 }
 
-const CAPACITIES = { ...SMALL_CAPACITIES, names: 4096 };
 const NO_NODE = 'node';
 const MS_PER_SEC = 1000;
 
@@ -114,10 +113,11 @@ export function createScene(
   const nodes = nodesOf(events);
   const [first = NO_NODE] = nodes;
   const nodeName = nodes.includes(settings.nodeName) ? settings.nodeName : first;
-  const core = openCore(instantiatorOf(module), CAPACITIES);
+  const core = openCore(instantiatorOf(module), CLUSTER_CAPACITIES);
   core.start({ offload: false, nowMs: 0 });
   const serviceCIDRs = cidrsOf(settings.serviceCIDRs);
-  const { control, settle } = makeNode(core, { nodeName, capacities: CAPACITIES, serviceCIDRs });
+  const capacities = CLUSTER_CAPACITIES;
+  const { control, settle } = makeNode(core, { nodeName, capacities, serviceCIDRs });
   const { world, notes, names } = settle(events, Math.floor(Date.now() / MS_PER_SEC));
   const frames = capture.map((captured, i) => ({
     number: i + 1,

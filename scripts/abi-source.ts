@@ -45,7 +45,10 @@ const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 function docOf(source: ts.SourceFile, node: ts.Node): string {
   const text = source.getFullText();
-  const leading = ts.getLeadingCommentRanges(text, node.pos) ?? [];
+  const before = ts.getLeadingCommentRanges(text, node.pos) ?? [];
+  // What is above a heading is about the file.
+  const heading = before.findLastIndex(({ pos, end }) => HEADING.test(text.slice(pos, end)));
+  const leading = before.slice(heading + 1);
   const trailing = ts.getTrailingCommentRanges(text, node.end) ?? [];
   const docs = leading
     .map(({ pos, end }) => text.slice(pos, end))

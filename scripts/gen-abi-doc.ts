@@ -76,7 +76,7 @@ embed the core in a program: [examples/embed](../examples/embed). What every run
 
 1. Instantiate over 32 pages, write the capacities at CAPS_BASE, call \`layout\`: it returns the pages
    that are needed, 0 when the capacities cannot be met.
-2. Instantiate again over exactly so many pages, write the capacities, call \`layout\`.
+2. Instantiate again over so many pages, but no fewer than 32, write the capacities, call \`layout\`.
 3. Fill in CONTROL: the secret of the hash tables (\`CONTROL_HASH_KEYS_OFF\`), the masks of the flow
    tables (capacity - 1). Call \`init\`.
 4. Write delta records to DELTA_BASE and call \`applyDelta\`; name records and \`applyNames\`.

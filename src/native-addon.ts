@@ -319,7 +319,11 @@ function load(): Addon {
       if (!isMissing(cause)) throw cause;
     }
   }
-  const message = 'build/native/sluice.node is missing: run `npm run build` in the package root';
+  const { platform } = process;
+  const message =
+    platform === 'linux'
+      ? 'build/native/sluice.node is missing: run `npm run build` in the package root'
+      : `the network of a node needs Linux, this is ${platform}`;
   throw Object.assign(new Error(message), { code: 'ERR_NATIVE_MISSING' });
 }
 

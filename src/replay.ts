@@ -10,14 +10,15 @@ import { createControl } from './compile/control.js';
 import type { Control } from './compile/control.js';
 import type { SluiceConfig } from './config/config.js';
 import { createCore } from './core/instance.js';
-import { SMALL_CAPACITIES } from './core/regions.js';
 import type { Log } from './log.js';
 import { formatIgnored } from './model/ignored.js';
 import { readPkt } from './ops/pkt.js';
 import type { Pkt } from './ops/pkt.js';
 import { readCapture } from './port/capture.js';
 import { pcapHeader, pcapRecord } from './port/pcap.js';
+import { CLUSTER_CAPACITIES } from './replay/capacities.js';
 import { answerNames } from './replay/names.js';
+import { nameNotes, rowNotes } from './replay/notes.js';
 import { playFrame } from './replay/play.js';
 import { MTU_DEFAULT, createWorld } from './replay/world.js';
 import type { World } from './replay/world.js';
@@ -36,7 +37,7 @@ export interface Replayed {
 }
 
 const MS_PER_SEC = 1000;
-const REPLAY_CAPACITIES = { ...SMALL_CAPACITIES, flows4: 65536, flows6: 16384 };
+const REPLAY_CAPACITIES = { ...CLUSTER_CAPACITIES, flows4: 65536, flows6: 16384 };
 
 /** Read the source once. */
 async function readCluster(config: SluiceConfig, log: Log): Promise<Control> {
@@ -58,14 +59,20 @@ async function openWorld(config: SluiceConfig, log: Log): Promise<World> {
   const core = createCore(REPLAY_CAPACITIES);
   core.start({ offload: false, nowMs: 0 });
   const { dns, masquerade, uplinks, podMTU } = config;
-  if (dns) answerNames(core, control, dns.service, Math.floor(Date.now() / MS_PER_SEC));
-  return createWorld({
+  if (dns) {
+    const nowSec = Math.floor(Date.now() / MS_PER_SEC);
+    const { refused } = answerNames(core, control, dns.service, nowSec);
+    for (const note of nameNotes(refused, REPLAY_CAPACITIES)) log.warn(note);
+  }
+  const world = createWorld({
     core,
     control,
     mtu: podMTU ?? MTU_DEFAULT,
     // Without an uplink nobody is masqueraded on a node, either.
     exempt: masquerade.outside && uplinks.length > 0 ? masquerade.nonMasqueradeCIDRs : undefined,
   });
+  for (const note of rowNotes(world.problems, REPLAY_CAPACITIES)) log.warn(note);
+  return world;
 }
 
 function wayOf({ links }: World, { action, outIfindex }: Pkt): string {

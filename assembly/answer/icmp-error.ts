@@ -33,6 +33,11 @@ const ICMPV6_QUOTE_MAX: u32 = 1280 - IPV6_HLEN - ICMPV6_HLEN;
 const TOKENS_PER_MS: u32 = 1;
 const TOKENS_MAX: u32 = 50;
 
+/** All tokens there can be: who has sent nothing yet may send a burst, whatever time it is. */
+export function errorsReset(): void {
+  store<u32>(CONTROL_BASE + CONTROL_ERROR_TOKENS_OFF, TOKENS_MAX);
+}
+
 /** Take one token, if there is one. */
 function isWithinLimit(): bool {
   const tokens: usize = CONTROL_BASE + CONTROL_ERROR_TOKENS_OFF;

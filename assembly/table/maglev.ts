@@ -25,14 +25,16 @@ export const MAGLEV_SCRATCH_SIZE: u32 = 12;
  * Members take their turns in the order of their identities, not of their positions: every node
  * comes to the same table, whichever of them are local to it.
  *
- * @param table    `m` u16 slots; each becomes the position of a member in its set
- * @param m        table size, a prime above the number of members (1 for a single member)
- * @param members  `n` * MAGLEV_MEMBER_SIZE bytes; left sorted by identity
- * @param scratch  `n` * MAGLEV_SCRATCH_SIZE bytes
+ * @param table    `m` u16 slots; each becomes the position of a member in its set, or 0xffff: vacant
+ * @param m        table size, a prime above the number of members (1 for a single member); with
+ *                 another number the table may stay vacant
+ * @param members  `n` times 12 bytes, u32 each: identity, weight, position in the set; left sorted
+ *                 by identity
+ * @param scratch  `n` times 12 bytes, whatever is in them
  * Cost            O(m log m) expected, times greatest weight over mean weight; control path
  */
 export function maglevBuild(table: usize, m: u32, members: usize, n: u32, scratch: usize): void {
-  for (let i: u32 = 0; i < m; i++) store<u16>(table + ((<usize>i) << 1), VACANT);
+  clear(table, m);
   if (n == 0 || m == 0) return;
   sortById(members, n);
   let greatest: u32 = 0;
@@ -53,10 +55,18 @@ export function maglevBuild(table: usize, m: u32, members: usize, n: u32, scratc
       store<u32>(member, saved < greatest ? saved : saved - greatest, 8);
       if (saved < greatest) continue;
       const position = <u16>load<u32>(members + i * MAGLEV_MEMBER_SIZE, 8);
-      takeNext(table, m, member, position);
+      if (!takeNext(table, m, member, position)) {
+        clear(table, m);
+        return;
+      }
       taken++;
     }
   }
+}
+
+/** Every slot is vacant. */
+function clear(table: usize, m: u32): void {
+  for (let i: u32 = 0; i < m; i++) store<u16>(table + ((<usize>i) << 1), VACANT);
 }
 
 /** Heap sort, in place. */
@@ -92,17 +102,24 @@ function siftDown(members: usize, root: u32, n: u32): void {
   }
 }
 
-/** Give a member the next slot of its permutation that nobody has: m is prime, one exists. */
-function takeNext(table: usize, m: u32, member: usize, position: u16): void {
+/**
+ * Give a member the next slot of its permutation that nobody has: one of `m` slots, when that is prime.
+ *
+ * @returns false when its permutation comes by no vacant slot
+ */
+function takeNext(table: usize, m: u32, member: usize, position: u16): bool {
   const skip = load<u32>(member, 4);
   let slot = load<u32>(member);
+  let turns: u32 = 0;
   while (load<u16>(table + ((<usize>slot) << 1)) != VACANT) {
+    if (++turns == m) return false;
     slot += skip;
     if (slot >= m) slot -= m;
   }
   store<u16>(table + ((<usize>slot) << 1), position);
   slot += skip;
   store<u32>(member, slot >= m ? slot - m : slot);
+  return true;
 }
 
 /** The member for a 32-bit hash: multiply-shift instead of a modulo. */

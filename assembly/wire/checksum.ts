@@ -88,7 +88,12 @@ export function finish(total: u64): u16 {
   return ~fold(total);
 }
 
-/** Complete checksum of a range; its own checksum field must hold 0. */
+/**
+ * Complete checksum of a range; its own checksum field must hold 0.
+ *
+ * @returns as it is stored by a little-endian store of 16 bits: the first octet on the wire is the low
+ *          one
+ */
 export function checksum(ptr: usize, len: u32): u16 {
   return finish(sum(ptr, len));
 }

@@ -90,6 +90,8 @@ export interface CoreExports {
 /** asc --initialMemory: the module refuses less. */
 const INITIAL_PAGES = 32;
 
+const HASH_KEYS_BYTES = HASH_KEYS * 4;
+
 /** A lane silent for this long is dead to the kernel programs. */
 export const STALE_MS = 1500;
 
@@ -133,7 +135,7 @@ export interface StartOptions {
   /** Of Maglev hashing, the same on all nodes of a cluster; default 0. */
   readonly pickSeed?: number | undefined;
   /**
-   * HASH_KEYS u32, the secret of the hash tables; default: random. The same keys give the same
+   * HASH_KEYS u32 in bytes, the secret of the hash tables; default: random. The same keys give the same
    * tables, which is what a test wants and an attacker, too.
    */
   readonly hashKeys?: Uint8Array | undefined;
@@ -155,6 +157,10 @@ export function instantiatorOf(module: WebAssembly.Module): Instantiate {
 function pagesNeeded(instantiate: Instantiate, capacities: Capacities): number {
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: INITIAL_PAGES });
   const exports = instantiate(memory);
+  if (typeof (exports as Partial<CoreExports>).abiVersion !== 'function') {
+    const message = 'this module is no core of Sluice: it exports no abiVersion';
+    throw new DataplaneError('ERR_ABI_MISMATCH', message);
+  }
   const version = exports.abiVersion();
   if (version !== ABI_VERSION) {
     const message = `core.wasm speaks ABI ${String(version)}, this host ${String(ABI_VERSION)}: rebuild one of them`;
@@ -163,8 +169,32 @@ function pagesNeeded(instantiate: Instantiate, capacities: Capacities): number {
   writeCapacities(new DataView(memory.buffer), capacities);
   const pages = exports.layout();
   if (pages !== 0) return Math.max(pages, INITIAL_PAGES);
-  const message = `capacities ${JSON.stringify(capacities)} need more than 4 GiB, or flows and frameSize are not powers of two`;
+  const message = 'the capacities need more than 4 GiB in all';
   throw new DataplaneError('ERR_CONFIG', message);
+}
+
+const U32_MAX = 0xffffffff;
+/** Of the core (assembly/mem/region.ts). */
+const FRAME_SIZE_MIN = 2048;
+const POWERS_OF_TWO: ReadonlySet<string> = new Set(['flows4', 'flows6', 'frameSize']);
+
+const isPowerOfTwo = (n: number): boolean => n > 0 && Number.isInteger(Math.log2(n));
+
+/** @throws DataplaneError ERR_CONFIG naming key and value */
+function checkCapacities(capacities: Capacities): void {
+  for (const [key, value] of Object.entries(capacities) as [string, number][]) {
+    const refuse = (expectation: string): never => {
+      const message = `capacities.${key} is ${String(value)}: expected ${expectation}`;
+      throw new DataplaneError('ERR_CONFIG', message);
+    };
+    if (!Number.isInteger(value) || value < 0 || value > U32_MAX) {
+      refuse('a whole number of 32 bits');
+    }
+    if (POWERS_OF_TWO.has(key) && !isPowerOfTwo(value)) refuse('a power of two');
+    if (key === 'frameSize' && value < FRAME_SIZE_MIN) {
+      refuse(`at least ${String(FRAME_SIZE_MIN)}, a power of two`);
+    }
+  }
 }
 
 /**
@@ -175,6 +205,7 @@ function pagesNeeded(instantiate: Instantiate, capacities: Capacities): number {
  *         capacities
  */
 export function openCore(instantiate: Instantiate, capacities: Capacities): Core {
+  checkCapacities(capacities);
   const pages = pagesNeeded(instantiate, capacities);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const exports = instantiate(memory);
@@ -204,10 +235,12 @@ function start(
   const hash = LAYOUT_HASH;
   const found =
     control(CONTROL_MAGIC_OFF) === CONTROL_MAGIC && control(CONTROL_LAYOUT_OFF) === hash;
-  if (!found) {
-    const keys = CONTROL_BASE + CONTROL_HASH_KEYS_OFF;
-    view.set(options.hashKeys ?? crypto.getRandomValues(new Uint8Array(HASH_KEYS * 4)), keys);
+  const hashKeys = options.hashKeys ?? crypto.getRandomValues(new Uint8Array(HASH_KEYS_BYTES));
+  if (hashKeys.length !== HASH_KEYS_BYTES) {
+    const message = `hashKeys of ${String(hashKeys.length)} bytes: expected ${String(HASH_KEYS_BYTES)}`;
+    throw new DataplaneError('ERR_USAGE', message);
   }
+  if (!found) view.set(hashKeys, CONTROL_BASE + CONTROL_HASH_KEYS_OFF);
   const put = (offset: number, value: number): void => {
     words.setUint32(CONTROL_BASE + offset, value, true);
   };

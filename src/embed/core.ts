@@ -13,11 +13,11 @@ import { RegionId, SCRATCH_BASE, SCRATCH_BYTES } from '../../assembly/abi.js';
 import { DNS_F_TCP } from '../../assembly/abi-dns.js';
 import { instantiatorOf, openCore } from '../core/core.js';
 import type { Core, StartOptions } from '../core/core.js';
-import { SMALL_CAPACITIES } from '../core/regions.js';
 import type { Capacities } from '../core/regions.js';
 import { DataplaneError } from '../errors.js';
 import { readFlowTable } from '../ops/flow-rows.js';
 import type { Flow, RowArray } from '../ops/flow-rows.js';
+import { CLUSTER_CAPACITIES } from '../replay/capacities.js';
 import { createConfigure } from './cluster.js';
 import type { Configure } from './cluster.js';
 import { parseFrame, processFrame } from './frames.js';
@@ -25,10 +25,25 @@ import type { Ingress, Parsed, Processed } from './frames.js';
 import { buildMaglev, checksumOf, createRoutes } from './pieces.js';
 import type { Maglev, MaglevMember, Routes } from './pieces.js';
 
+export { DataplaneError };
+export type {
+  Capacities,
+  Configure,
+  Flow,
+  Ingress,
+  Maglev,
+  MaglevMember,
+  Parsed,
+  Processed,
+  Routes,
+};
+export type { ClusterConfig, Configured, ConfiguredLink } from './cluster.js';
+export type { Route } from './pieces.js';
+
 export interface CoreOptions extends Partial<
   Pick<StartOptions, 'timeoutsMs' | 'pickSeed' | 'hashKeys'>
 > {
-  /** Sizes of the tables; what is left out is small, about 16 MiB in all. */
+  /** Sizes of the tables; what is left out is enough for a thousand Services, 20 MiB in all. */
   readonly capacities?: Partial<Capacities>;
 }
 
@@ -115,7 +130,12 @@ function answer({ exports, view }: Core, query: Uint8Array, { nowMs, isTcp }: As
  */
 export function createCoreSync(module: WebAssembly.Module, options: CoreOptions = {}): SluiceCore {
   const { capacities: wished, ...start } = options;
-  const capacities = { ...SMALL_CAPACITIES, ...wished };
+  const unknown = Object.keys(wished ?? {}).find((key) => !(key in CLUSTER_CAPACITIES));
+  if (unknown !== undefined) {
+    const known = Object.keys(CLUSTER_CAPACITIES).join(', ');
+    throw new DataplaneError('ERR_CONFIG', `capacities.${unknown}: there are ${known}`);
+  }
+  const capacities = { ...CLUSTER_CAPACITIES, ...wished };
   const core = openCore(instantiatorOf(module), capacities);
   core.start({ offload: false, nowMs: 0, sampleEvery: 0, ...start });
   return {

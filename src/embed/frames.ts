@@ -73,6 +73,10 @@ const FRAME_AT = SCRATCH_BASE + FRAME_HEADROOM;
 export const FRAME_BYTES_MAX = SCRATCH_BYTES / 2 - FRAME_HEADROOM;
 
 function place({ view }: Core, frame: Uint8Array): void {
+  // Programs without types: anything else would be taken for a frame of no bytes.
+  if (!ArrayBuffer.isView(frame) || !('set' in frame)) {
+    throw new TypeError('a frame is a Uint8Array: `new Uint8Array(buffer)` makes one');
+  }
   if (frame.length > FRAME_BYTES_MAX) {
     const message = `a frame of ${String(frame.length)} bytes: expected at most ${String(FRAME_BYTES_MAX)}`;
     throw new DataplaneError('ERR_USAGE', message);

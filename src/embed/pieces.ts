@@ -36,7 +36,15 @@ export interface MaglevMember {
   readonly weight?: number;
 }
 
-/** @throws DataplaneError ERR_CONFIG for a size that is no prime or smaller than the members are many */
+const isWhole = (n: number): boolean => Number.isInteger(n) && n >= 0 && n <= 0xffffffff;
+
+/** As many members as the memory of a build has room for. */
+const MEMBERS_MAX = Math.floor(HALF / (2 * MEMBER_SIZE));
+
+/**
+ * @throws DataplaneError ERR_CONFIG for a size that is no prime or smaller than the members are many,
+ *         for too many members, and for an identity or a weight that is not 32 bits
+ */
 export function buildMaglev(
   { exports, view, words }: Core,
   members: readonly MaglevMember[],
@@ -48,8 +56,16 @@ export function buildMaglev(
   const table = SCRATCH_BASE;
   const at = table + HALF;
   const scratch = at + members.length * MEMBER_SIZE;
-  const fits = members.length * 2 * MEMBER_SIZE <= HALF;
-  if (!isPrime || !fits || size < Math.max(1, members.length) || size > U16_MAX) {
+  if (members.length > MEMBERS_MAX) {
+    const message = `a Maglev table for ${String(members.length)} members: expected at most ${String(MEMBERS_MAX)}`;
+    throw new DataplaneError('ERR_CONFIG', message);
+  }
+  for (const { id, weight = 1 } of members) {
+    if (isWhole(id) && isWhole(weight)) continue;
+    const message = `a member of a Maglev table with id ${String(id)} and weight ${String(weight)}: expected whole numbers of 32 bits`;
+    throw new DataplaneError('ERR_CONFIG', message);
+  }
+  if (!isPrime || !isWhole(size) || size < Math.max(1, members.length) || size > U16_MAX) {
     const message = `a Maglev table of ${String(size)} slots for ${String(members.length)} members: expected a prime up to ${String(U16_MAX)}, no smaller than the members are many`;
     throw new DataplaneError('ERR_CONFIG', message);
   }

@@ -2,6 +2,7 @@
  * The cluster's DNS in a core without a server: the zones of a `kubernetes` plugin as kubeadm writes
  * it. What they do not answer is the host's, of which there is none here.
  */
+import { DeltaError } from '../../assembly/abi.js';
 import { CUT_F_FALLTHROUGH, CUT_F_HOST, CUT_F_RA, SPACE_FIRST } from '../../assembly/abi-dns.js';
 import { parseAddress } from '../addr.js';
 import type { Control } from '../compile/control.js';
@@ -10,7 +11,8 @@ import { ZONE_DEFAULTS } from '../compile/dns/options.js';
 import { nameFromText } from '../compile/dns/wire-names.js';
 import { createZone } from '../compile/dns/zone.js';
 import type { Core } from '../core/core.js';
-import { createNamesWriter } from '../core/names-writer.js';
+import { createNamesWriter, refusedNames } from '../core/names-writer.js';
+import type { RefusedName } from '../core/names-writer.js';
 import type { ObjectKey } from '../model/keys.js';
 import { DNS_SERVERS } from '../model/own-addresses.js';
 
@@ -24,15 +26,26 @@ const TTL_SEC = 30;
 const LISTENER = 1;
 const DNS_PORT = 53;
 
+/** What one round sets free is there for the next. */
+const ROUNDS_MAX = 2;
+/** Longer than a zone waits before it tries again what was refused. */
+const ROUND_SEC = 60;
+
+export interface FlushedNames {
+  /** Programmed in all. */
+  readonly names: number;
+  /** Zones and names that the core would not take. */
+  readonly refused: readonly RefusedName[];
+}
+
 /** The names of a cluster in a core. */
 export interface ClusterNames {
   /**
    * Program what has changed since the last time.
    *
    * @param nowSec  Unix time, the serial of the zones
-   * @returns       names programmed in all
    */
-  flush(nowSec: number): number;
+  flush(nowSec: number): FlushedNames;
 }
 
 /**
@@ -52,7 +65,11 @@ export function openNames(core: Core, control: Control, service: ObjectKey): Clu
   control.onNames((keys) => {
     zone.apply(keys);
   });
-  const putCuts = (nowSec: number): void => {
+  const apply = (records: Uint8Array): RefusedName[] => {
+    core.applyNames(records);
+    return refusedNames(records).filter(({ error }) => error !== DeltaError.ABSENT);
+  };
+  const putCuts = (nowSec: number): RefusedName[] => {
     const cuts = createNamesWriter();
     const put = (name: string, flags: number, space: number): void => {
       const value = cutValue({ space, flags, serial: nowSec, ttl: TTL_SEC, zone: 0 });
@@ -60,18 +77,27 @@ export function openNames(core: Core, control: Control, service: ObjectKey): Clu
     };
     put('.', CUT_F_HOST | CUT_F_RA, 0);
     for (const [name, flags] of ZONES) put(name, flags, SPACE_FIRST);
-    core.applyNames(cuts.take());
+    return apply(cuts.take());
+  };
+  let rounds = 0;
+  /** Say all that has changed, and what was refused in an earlier round. */
+  const putNames = (): RefusedName[] => {
+    const refused: RefusedName[] = [];
+    rounds++;
+    for (;;) {
+      const records = zone.flush(rounds * ROUND_SEC);
+      if (records.length === 0) return refused;
+      refused.push(...apply(records));
+      zone.acknowledge(records);
+    }
   };
   return {
     flush: (nowSec) => {
-      for (;;) {
-        const records = zone.flush(nowSec);
-        if (records.length === 0) break;
-        core.applyNames(records);
-        zone.acknowledge(records);
-      }
-      putCuts(nowSec);
-      return zone.size();
+      // Before the names: without them no query is answered at all.
+      const cuts = putCuts(nowSec);
+      let refused = putNames();
+      for (let i = 1; i < ROUNDS_MAX && refused.length > 0; i++) refused = putNames();
+      return { names: zone.size(), refused: [...cuts, ...refused] };
     },
   };
 }
@@ -82,6 +108,6 @@ export function answerNames(
   control: Control,
   service: ObjectKey,
   nowSec: number,
-): number {
+): FlushedNames {
   return openNames(core, control, service).flush(nowSec);
 }

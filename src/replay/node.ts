@@ -14,6 +14,7 @@ import { namedKey, objectKey } from '../model/keys.js';
 import type { ObjectKey } from '../model/keys.js';
 import { HOST_ALIASES } from '../model/own-addresses.js';
 import { openNames } from './names.js';
+import { absenceNotes, nameNotes, rowNotes, sharedAddressNotes } from './notes.js';
 import { MTU_DEFAULT, createWorld } from './world.js';
 import type { World } from './world.js';
 
@@ -55,7 +56,7 @@ export function makeNode(core: Core, options: MadeNodeOptions): MadeNode {
   const { nodeName, capacities, serviceCIDRs, dnsService = KUBE_DNS } = options;
   const policy = { hostAliases: HOST_ALIASES.map(parseAddress) };
   const control = createControl({ nodeName, capacities, policy, serviceCIDRs });
-  const names = openNames(core, control, dnsService);
+  const dns = openNames(core, control, dnsService);
   let known = new Map<string, PutEvent>();
   return {
     control,
@@ -71,10 +72,16 @@ export function makeNode(core: Core, options: MadeNodeOptions): MadeNode {
       const ignored = events.flatMap((event) => control.apply(event).map(formatIgnored));
       control.apply({ type: 'synced' });
       known = next;
-      const count = names.flush(nowSec);
+      const { names, refused } = dns.flush(nowSec);
       const world = createWorld({ core, control, mtu: MTU_DEFAULT, exempt: [] });
-      const problems = control.problems().map(({ key, reason }) => `${key}: ${reason}`);
-      return { world, notes: [...ignored, ...problems], names: count };
+      const notes = [
+        ...ignored,
+        ...absenceNotes(control, options),
+        ...sharedAddressNotes(control),
+        ...rowNotes(world.problems, capacities),
+        ...nameNotes(refused, capacities),
+      ];
+      return { world, notes, names };
     },
   };
 }

@@ -12,6 +12,7 @@ import type { Control } from '../compile/control.js';
 import type { Link } from '../compile/links.js';
 import { NO_OUTSIDE } from '../compile/outside.js';
 import type { Outside } from '../compile/outside.js';
+import type { Problem } from '../compile/program.js';
 import type { Core } from '../core/core.js';
 import { namedKey } from '../model/keys.js';
 import { GATEWAY_MAC, podMac } from '../model/pod-mac.js';
@@ -32,6 +33,8 @@ export interface World {
   readonly links: readonly NamedLink[];
   /** Ingress link by the text of the sender's address. */
   readonly linkOf: ReadonlyMap<string, number>;
+  /** Rows that the tables have not. */
+  readonly problems: readonly Problem[];
 }
 
 const HOST_IFINDEX = 1;
@@ -49,6 +52,21 @@ function outsideOf(exempt: WorldOptions['exempt']): Outside {
   if (exempt === undefined) return NO_OUTSIDE;
   const routes = DEFAULT_ROUTES.map((cidr) => ({ cidr, uplink: UPLINK_IFINDEX }));
   return { ...NO_OUTSIDE, routes, exempt, kernels: LINKS_OWN };
+}
+
+/** What one flush sets free is there for the next. */
+const FLUSHES_MAX = 2;
+
+/** @returns what could not be programmed */
+function program(core: Core, control: Control): readonly Problem[] {
+  let problems: readonly Problem[] = [];
+  for (let i = 0; i < FLUSHES_MAX; i++) {
+    const records = control.flush();
+    core.apply(records);
+    problems = [...control.problems(), ...control.acknowledge(records)];
+    if (problems.length === 0) break;
+  }
+  return problems;
 }
 
 /** Program the cluster into the core, which has been started, and make up the links. */
@@ -82,15 +100,13 @@ export function createWorld(options: WorldOptions): World {
     ...pods.map(({ link }) => link),
   ]);
   control.setOutside(outsideOf(options.exempt));
-  const records = control.flush();
-  core.apply(records);
-  control.acknowledge(records);
+  const problems = program(core, control);
   const linkOf = new Map(
     links.flatMap(({ ifindex, addresses }) =>
       addresses.map((address) => [formatAddress(address), ifindex] as const),
     ),
   );
-  return { core, links, linkOf };
+  return { core, links, linkOf, problems };
 }
 
 export interface Ingress {

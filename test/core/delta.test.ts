@@ -181,6 +181,31 @@ test('delta: a row that leads out of another table is refused', (t) => {
   t.deepEqual(apply(frontend(4)), ['OUT_OF_RANGE']);
 });
 
+test('delta: a set names rows of BACKENDS only, and one that does not changes nothing', (t) => {
+  const { core, apply } = started();
+  const set = (members: readonly number[]) => (writer: DeltaWriter) => {
+    writer.putSet(0, members);
+  };
+  t.deepEqual(apply(set([3, 2])), []);
+  t.deepEqual(apply(set([1, 4])), ['OUT_OF_RANGE']);
+  t.deepEqual(apply(set([0xffffffff])), ['OUT_OF_RANGE']);
+  const { base } = core.region(RegionId.SETS);
+  t.deepEqual([core.words.getUint32(base, true), core.words.getUint32(base + 4, true)], [3, 2]);
+});
+
+test('delta: a route has 128 bits at most', (t) => {
+  const { apply } = started();
+  const route = (op: abi.Op.PUT | abi.Op.DELETE, length: number) => (writer: DeltaWriter) => {
+    const row = new Uint8Array(abi.ROUTE_SIZE);
+    new DataView(row.buffer).setUint32(abi.ROUTE_PREFIX_LEN_OFF, length, true);
+    writer.keyed(op, TableId.ROUTE, row);
+  };
+  t.deepEqual(apply(route(Op.PUT, 128)), []);
+  t.deepEqual(apply(route(Op.PUT, 129)), ['OUT_OF_RANGE']);
+  t.deepEqual(apply(route(Op.PUT, 0xffffffff)), ['OUT_OF_RANGE']);
+  t.deepEqual(apply(route(Op.DELETE, 129)), ['OUT_OF_RANGE']);
+});
+
 test('delta: random records neither trap, nor reach beyond their tables, nor make frames trap', (t) => {
   const engine = openEngine({ capacities: { links: 8, services: 4, backends: 4, setEntries: 8 } });
   const { core } = engine;

@@ -141,6 +141,47 @@ test('embed: a frame too long for memory is refused, one that is odd is not', (t
   t.is(process(new Uint8Array(), { ifindex: 0, nowMs: 0 }).verdict, 'DROP');
 });
 
+test('embed: what is no frame, no keys, no capacity and no core is named', async (t) => {
+  const module = coreModule();
+  const core = createCoreSync(module);
+  for (const odd of [new ArrayBuffer(60), new DataView(new ArrayBuffer(60))]) {
+    t.throws(() => core.parse(odd as unknown as Uint8Array), { instanceOf: TypeError });
+  }
+  t.throws(() => createCoreSync(module, { hashKeys: new Uint8Array(5000) }), {
+    code: 'ERR_USAGE',
+    message: /^hashKeys of 5000 bytes: expected \d+$/,
+  });
+  const refused = (capacities: object, message: string) =>
+    t.throws(() => createCoreSync(module, { capacities }), { code: 'ERR_CONFIG', message });
+  refused({ frameSize: 64 }, 'capacities.frameSize is 64: expected at least 2048, a power of two');
+  refused({ flows4: 100 }, 'capacities.flows4 is 100: expected a power of two');
+  refused({ links: -1 }, 'capacities.links is -1: expected a whole number of 32 bits');
+  t.throws(() => createCoreSync(module, { capacities: { nmaes: 1 } as object }), {
+    message: /^capacities\.nmaes: there are flows4, /,
+  });
+  const empty = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
+  await t.throwsAsync(createCore(empty), {
+    code: 'ERR_ABI_MISMATCH',
+    message: /no core of Sluice/,
+  });
+});
+
+test('embed: Maglev members that cannot be are named', (t) => {
+  const { maglev } = createCoreSync(coreModule());
+  t.throws(() => maglev(idsOf(20_000), 65_521), {
+    message: /for 20000 members: expected at most \d+$/,
+  });
+  t.throws(() => maglev([{ id: 1, weight: 0.5 }], 7), { message: /weight 0\.5: expected whole/ });
+  t.throws(() => maglev([{ id: 1 }], 2.5), { code: 'ERR_CONFIG' });
+});
+
+test('embed: the first error reply is sent at whatever time the clock begins', (t) => {
+  const { process, client } = opened(CLUSTER);
+  const { verdict, frame } = process(SYN, { ifindex: client, nowMs: 0 });
+  t.is(verdict, 'TX');
+  t.is(see(frame).src, '10.96.0.10');
+});
+
 test('embed: a silent flow is forgotten', (t) => {
   const { process, flows, sweep, client } = opened();
   process(SYN, { ifindex: client, nowMs: 5 });

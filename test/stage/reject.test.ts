@@ -64,6 +64,12 @@ test('reject: answers are limited to a burst of 50 and 1000 a second, as in Linu
   t.is(answers(), 10);
 });
 
+test('reject: the first burst is answered whatever time it is', (t) => {
+  const engine = webOver();
+  engine.nowMs = 0;
+  t.is(engine.send(IF.POD_A, tcp('S')).verdict, Verdict.TX);
+});
+
 test('reject: a datagram is answered by port unreachable that quotes it', (t) => {
   const engine = openEngine();
   const port = { name: 'dns', port: 53, protocol: 'UDP' };

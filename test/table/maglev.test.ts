@@ -39,6 +39,17 @@ for (const [n, m] of [
   });
 }
 
+test('maglev: a table whose size is no prime is built or stays vacant, but ends', (t) => {
+  let vacant = 0;
+  for (let m = 1; m <= 130; m++) {
+    const table = build(idsOf(2), m);
+    const isVacant = table.every((member) => member === 0xffff);
+    if (isVacant) vacant++;
+    t.true(isVacant || table.every((member) => member < 2), String(m));
+  }
+  t.true(vacant > 0);
+});
+
 test('maglev: shares differ by one slot at most', (t) => {
   for (const n of [1, 2, 3, 10, 77, 163]) {
     const m = maglevSize(n);
