@@ -13,14 +13,15 @@ import type { Control } from '../compile/control.js';
 import { DataplaneError, messageOf } from '../errors.js';
 import type { Owner } from '../ipam/ipam.js';
 import type { Netns } from '../kernel/netns.js';
-import { netnsAt } from '../kernel/netns.js';
 import { findLink } from '../kernel/link.js';
 import { checkPodLink } from '../kernel/pod-check.js';
-import { GATEWAY_IPV4, GATEWAY_IPV6 } from '../kernel/pod-ends.js';
 import { attachmentLinkName, attachmentMac, ensurePodLink } from '../kernel/pod-link.js';
 import type { PodLink, PodLinkSpec } from '../kernel/pod-link.js';
 import type { PodLinkRetirement } from '../kernel/pod-retire.js';
-import { limitRate, shapedLinks } from '../kernel/qdisc.js';
+import { GATEWAY_IPV4, GATEWAY_IPV6 } from '../kernel/pod-routes.js';
+import type { PodRoute } from '../kernel/pod-routes.js';
+import { forgetPodRules, mendPodLimits } from '../kernel/pod-upkeep.js';
+import { shapedLinks } from '../kernel/qdisc.js';
 import { isBound } from '../kernel/taken-ports.js';
 import type { Log } from '../log.js';
 import { attachmentKey } from '../model/attachments.js';
@@ -59,7 +60,7 @@ export interface AttachedPods extends Attachments, Attached {
 const GATEWAYS = { 4: GATEWAY_IPV4, 6: GATEWAY_IPV6 } as const;
 
 function specOf(attachment: StoredAttachment, fromXdp: boolean): PodLinkSpec {
-  const { netns, ifname, ips, mtu, mac } = attachment;
+  const { netns, ifname, ips, mtu, mac, routes, ingress, egress } = attachment;
   return {
     netns,
     ifname,
@@ -68,6 +69,10 @@ function specOf(attachment: StoredAttachment, fromXdp: boolean): PodLinkSpec {
     ips,
     mtu,
     fromXdp,
+    ingress,
+    egress,
+    // What comes from JSON has no undefined.
+    ...(routes === undefined ? {} : { routes: routes as readonly PodRoute[] }),
   };
 }
 
@@ -87,20 +92,6 @@ function recordOf(attachment: StoredAttachment): AttachmentRecord {
   };
 }
 
-/** Limits are the kernel's to keep: on our end what goes to the pod, on its own what comes. */
-function limit(net: Netns, attachment: StoredAttachment, link: PodLink): void {
-  const { ingress, egress, netns, ifname } = attachment;
-  if (ingress) limitRate(net.rtnl, link, ingress);
-  if (!egress) return;
-  const podNet = netnsAt(netns);
-  try {
-    const podEnd = findLink(podNet.rtnl, ifname);
-    if (podEnd) limitRate(podNet.rtnl, podEnd, egress);
-  } finally {
-    podNet.close();
-  }
-}
-
 /** As with the portmap plugin the pod gets the port. Somebody may wonder where the other one went. */
 function warnOfListeners(net: Netns, log: Log, { name, hostPorts }: AttachmentRecord): void {
   for (const mapping of hostPorts.filter((m) => isBound(net, m.protocol, m.hostPort))) {
@@ -113,6 +104,7 @@ export function createAttachedPods(parts: AttachedPodsParts): AttachedPods {
   const { net, control, hooks, log, fromXdp, retirement } = parts;
   const linked = new Map<ObjectKey, LinkedPod>();
   const records = new Map<ObjectKey, AttachmentRecord>();
+  const specs = new Map<ObjectKey, PodLinkSpec>();
   /** Names of links, also of those whose attachment is not complete. */
   const names = new Set<string>();
   let pods: readonly LinkedPod[] = [];
@@ -141,6 +133,30 @@ export function createAttachedPods(parts: AttachedPodsParts): AttachedPods {
     return other.length > 0;
   };
 
+  const mendLimits = (): void => {
+    for (const spec of specs.values()) {
+      const { ingress, egress, hostIfname: link } = spec;
+      if (ingress === undefined && egress === undefined) continue;
+      try {
+        if (mendPodLimits(net, spec))
+          log.warn({ link }, 'a limit of the pod was gone, and is back');
+      } catch (error) {
+        // The container may be on its way out, and CHECK says what is wrong.
+        log.debug({ link }, `limits: ${messageOf(error)}`);
+      }
+    }
+  };
+
+  /** Rules do not go with the link; nor do they do harm where there is no link. */
+  const forgetRules = (link: PodLink, { netns, ips }: PodLinkSpec): void => {
+    if (!link.hasRules) return;
+    try {
+      forgetPodRules(netns, ips);
+    } catch (error) {
+      log.debug({ link: link.name }, `rules: ${messageOf(error)}`);
+    }
+  };
+
   /** A chained plugin may limit the pod, after our answer. */
   const looks = createAfterLooks(() => {
     try {
@@ -156,9 +172,9 @@ export function createAttachedPods(parts: AttachedPodsParts): AttachedPods {
     const spec = specOf(attachment, fromXdp);
     names.add(spec.hostIfname);
     const made = ensurePodLink(net, spec);
-    limit(net, attachment, made);
     const record = recordOf(attachment);
     records.set(record.key, record);
+    specs.set(record.key, spec);
     program(record, made, record.isShaped);
     return made;
   };
@@ -183,7 +199,10 @@ export function createAttachedPods(parts: AttachedPodsParts): AttachedPods {
 
   return {
     pods: () => pods,
-    look: () => void lookAtShapes(),
+    look: () => {
+      mendLimits();
+      lookAtShapes();
+    },
     close: () => {
       looks.close();
       takeOver.close();
@@ -217,6 +236,9 @@ export function createAttachedPods(parts: AttachedPodsParts): AttachedPods {
       hooks.setAside(pod?.link ?? { name, ifindex: 0 });
       records.delete(key);
       retirement.retire(name);
+      const spec = specs.get(key);
+      if (pod && spec) forgetRules(pod.link, spec);
+      specs.delete(key);
       names.delete(name);
     },
     check: (attachment) => {

@@ -24,6 +24,8 @@ export const NLMSG_DONE = 3;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_MULTI = 0x2;
 export const NLM_F_ACK = 0x4;
+/** Tell the one who asks, too, what everybody is told of it. */
+export const NLM_F_ECHO = 0x8;
 /** A table changed while it was dumped: what was read may be inconsistent. */
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_REPLACE = 0x100;

@@ -4,13 +4,14 @@
  * Every step may be repeated on a link that has it already. What one end needs is asked for in one
  * message, and parameters that are right are not written again: a pod waits for this.
  */
-import { parseAddress } from '../addr.js';
 import { DataplaneError, isErrno } from '../errors.js';
 import { Scope, ensureAddress, listAddresses } from './address.js';
-import { linkLocalOf } from './inet.js';
+import { canonicalText, linkLocalOf } from './inet.js';
 import { AddrGenMode, Ipv4Conf, type Link, type LinkChange, listLinks, setLink } from './link.js';
 import { replaceNeighbour } from './neighbour.js';
 import type { Netns } from './netns.js';
+import type { PodLimits } from './pod-limits.js';
+import { GATEWAY_IPV4, GATEWAY_IPV6, type RoutedEnd, familyOf, routingOf } from './pod-routes.js';
 import {
   ROUTE_PROTOCOL,
   type Route,
@@ -20,28 +21,14 @@ import {
   replaceRoute,
 } from './route.js';
 import type { Asks } from './rtnl.js';
+import { addSourceRule } from './rule.js';
 import { enableForwarding, relaxedReversePath } from './sysctl.js';
 import { receiveFromXdp } from './veth.js';
-
-/** First hop of every pod, IPv4: link-local and nobody's. */
-export const GATEWAY_IPV4 = '169.254.1.1';
-/** First hop of every pod, IPv6: the host end has it. */
-export const GATEWAY_IPV6 = 'fe80::1';
 
 /** Of every namespace (linux/net_namespace.h). */
 const LOOPBACK_IFINDEX = 1;
 
-/** A route of the pod beside its default; always by the gateway of the link. */
-export interface PodRoute {
-  /** `network/length`. */
-  readonly dst: string;
-  readonly mtu?: number;
-  readonly advmss?: number;
-  readonly metric?: number;
-  readonly table?: number;
-}
-
-export interface PodEnds {
+export interface PodEnds extends RoutedEnd, PodLimits {
   readonly hostIfname: string;
   readonly podIfname: string;
   readonly ownMac: string;
@@ -49,19 +36,12 @@ export interface PodEnds {
   readonly mtu: number;
   /** An XDP program may redirect to the host's side. */
   readonly fromXdp: boolean;
-  /** Without length, as RFC 5952 spells them. */
-  readonly ips: readonly string[];
-  readonly routes: readonly PodRoute[];
   /** See `PodLinkSpec`. */
   readonly takesAddress: boolean;
 }
 
 function isIpv6(ip: string): boolean {
-  return parseAddress(ip).family === 6;
-}
-
-export function hostPrefix(ip: string): string {
-  return `${ip}/${isIpv6(ip) ? 128 : 32}`;
+  return familyOf(ip) === 6;
 }
 
 /** Whether the pod end has an address that is neither wanted nor of its own making. */
@@ -100,7 +80,7 @@ export function waysTo(
   const ways = new Map<string, Route | undefined>();
   for (const ip of ends.ips) {
     const found = matchRoute(net.rtnl, ip);
-    const way = found?.dst === hostPrefix(ip) ? found : undefined;
+    const way = found?.dst === canonicalText(ip) ? found : undefined;
     const isOurs = way?.ifindex === host?.ifindex && host !== undefined;
     const mayTake = ends.takesAddress && way?.protocol === ROUTE_PROTOCOL;
     if (way !== undefined && !isOurs && !mayTake) throw addressTaken(ip, way);
@@ -121,7 +101,7 @@ function setHostParameters({ sysctl }: Netns, { hostIfname, ips }: PodEnds): voi
 
 function routeToPod(queue: Asks, ifindex: number, ip: string, way: Route | undefined): void {
   if (way?.ifindex === ifindex) return;
-  const spec: RouteSpec = { dst: hostPrefix(ip), ifindex, scope: Scope.LINK };
+  const spec: RouteSpec = { dst: canonicalText(ip), ifindex, scope: Scope.LINK };
   // What may be replaced is the link of a pod that had the address before.
   if (way === undefined) addRoute(queue, spec);
   else replaceRoute(queue, spec);
@@ -156,7 +136,7 @@ export function configureHostEnd(
     try {
       routeToPod(net.rtnl, ifindex, ip, ways.get(ip));
     } catch (error) {
-      if (isErrno(error, 'EEXIST')) throw addressTaken(ip, { ifindex: 0, dst: hostPrefix(ip) });
+      if (isErrno(error, 'EEXIST')) throw addressTaken(ip, { ifindex: 0, dst: canonicalText(ip) });
       throw error;
     }
   }
@@ -178,37 +158,36 @@ function setPodParameters({ sysctl }: Netns, podIfname: string): void {
 }
 
 /** Bring the pod's side up, with nothing on it. */
-export function raisePodEnd(podNet: Netns, ifindex: number, ends: PodEnds): void {
+export function raisePodEnd(
+  podNet: Netns,
+  { ifindex, mtu }: Pick<Link, 'ifindex' | 'mtu'>,
+  ends: PodEnds,
+): void {
   if (ends.fromXdp) receiveFromXdp(podNet.fd, ends.podIfname);
   if (ends.ips.some(isIpv6)) setPodParameters(podNet, ends.podIfname);
   podNet.rtnl.batch((queue) => {
     setLink(queue, LOOPBACK_IFINDEX, { up: true });
-    raise(queue, ifindex, { mtu: ends.mtu });
+    raise(queue, ifindex, { mtu });
   });
 }
 
-function routePod(queue: Asks, ifindex: number, ends: PodEnds, ipv6: boolean): void {
-  const via = ipv6 ? GATEWAY_IPV6 : GATEWAY_IPV4;
-  replaceNeighbour(queue, { ifindex, address: via, mac: ends.ownMac });
-  const extra = ends.routes.filter(({ dst }) => isIpv6(dst.replace(/\/.*/, '')) === ipv6);
-  const tables = new Set([undefined, ...extra.map(({ table }) => table)]);
-  if (!ipv6) {
-    for (const table of tables) {
-      const spec = { dst: hostPrefix(via), ifindex, scope: Scope.LINK };
-      replaceRoute(queue, table === undefined ? spec : { ...spec, table });
-    }
-  }
-  for (const route of [{ dst: ipv6 ? '::/0' : '0.0.0.0/0' }, ...extra]) {
-    replaceRoute(queue, { ...route, ifindex, via });
-  }
-}
-
-/** The side of the pod, which is up; ends with the pod able to speak. */
-export function configurePodEnd(podNet: Netns, ifindex: number, ends: PodEnds): void {
-  const ipv6 = ends.ips.some(isIpv6);
+/**
+ * The side of the pod, which is up; ends with the pod able to speak.
+ *
+ * @returns whether the pod has rules for the link, which do not go with it
+ */
+export function configurePodEnd(podNet: Netns, ifindex: number, ends: PodEnds): boolean {
+  const { ips, ownMac: mac } = ends;
+  const { routes, rules, hasRules } = routingOf(podNet.rtnl, ifindex, ends);
   podNet.rtnl.batch((queue) => {
-    if (ipv6) ensureAddress(queue, ifindex, `${linkLocalOf(ends.podMac)}/64`);
-    for (const ip of ends.ips) ensureAddress(queue, ifindex, hostPrefix(ip));
-    for (const ip of ends.ips) routePod(queue, ifindex, ends, isIpv6(ip));
+    if (ips.some(isIpv6)) ensureAddress(queue, ifindex, `${linkLocalOf(ends.podMac)}/64`);
+    for (const ip of ips) {
+      const address = isIpv6(ip) ? GATEWAY_IPV6 : GATEWAY_IPV4;
+      ensureAddress(queue, ifindex, canonicalText(ip));
+      replaceNeighbour(queue, { ifindex, address, mac });
+    }
+    for (const route of routes) replaceRoute(queue, route);
+    for (const rule of rules) addSourceRule(queue, rule);
   });
+  return hasRules;
 }

@@ -19,14 +19,15 @@ import { IFNAME_MAX, type Link, createVeth, findLink, listLinks } from './link.j
 import { type Netns, isSameNetns, netnsAt } from './netns.js';
 import {
   type PodEnds,
-  type PodRoute,
   configureHostEnd,
   configurePodEnd,
   hasForeignAddress,
   raisePodEnd,
   waysTo,
 } from './pod-ends.js';
+import { type PodLimits, setLimits } from './pod-limits.js';
 import { isRetired } from './pod-retire.js';
+import { type PodRoute, forgetSources } from './pod-routes.js';
 import { arePeers, deleteVeth } from './veth.js';
 
 const NAME_PREFIX = 'slc';
@@ -43,7 +44,7 @@ export interface AttachmentKey {
   readonly ifname: string;
 }
 
-export interface PodLinkSpec {
+export interface PodLinkSpec extends PodLimits {
   /** Path of the pod's network namespace. */
   readonly netns: string;
   /** Interface name inside the pod. */
@@ -76,6 +77,8 @@ export interface PodLink {
   readonly mtu: number;
   /** It was there already. */
   readonly adopted: boolean;
+  /** The pod's namespace has rules for its addresses, which do not go with the link. */
+  readonly hasRules: boolean;
 }
 
 function nameOf(hash: Uint8Array): string {
@@ -128,6 +131,8 @@ export function endsOf(spec: PodLinkSpec): PodEnds {
     ips: spec.ips.map((ip) => formatAddress(parseAddress(ip.replace(/\/\d+$/, '')))),
     routes: spec.routes ?? [],
     takesAddress: spec.takesAddress ?? false,
+    ingress: spec.ingress,
+    egress: spec.egress,
   };
 }
 
@@ -204,6 +209,13 @@ function findRoom(net: Netns, podNet: Netns, ends: PodEnds): Found {
   return findEnds(net, podNet, ends);
 }
 
+/** Of the pod's end: a plugin that came later may have lowered the one of a link that was there. */
+function mtuOfPod(adopted: Found | undefined, { mtu }: PodEnds): number {
+  const { host, pod } = adopted ?? {};
+  const isLowered = host !== undefined && pod !== undefined && pod.mtu < host.mtu;
+  return isLowered ? Math.min(pod.mtu, mtu) : mtu;
+}
+
 function ensureBetween(net: Netns, podNet: Netns, ends: PodEnds): PodLink {
   const found = findRoom(net, podNet, ends);
   if (found.pod !== undefined && !found.isPair) {
@@ -221,13 +233,18 @@ function ensureBetween(net: Netns, podNet: Netns, ends: PodEnds): PodLink {
     const ifindex = pod.lowerIfindex ?? 0;
     // The end that comes up first is the first to be told of its carrier; the other may be called
     // down for another second (linkwatch), which is better seen on the host than in the pod.
-    raisePodEnd(podNet, pod.ifindex, ends);
+    raisePodEnd(podNet, { ...pod, mtu: mtuOfPod(present && found, ends) }, ends);
     configureHostEnd(net, ifindex, ends, ways);
-    configurePodEnd(podNet, pod.ifindex, ends);
-    const { hostIfname, ownMac, podMac, mtu } = ends;
-    return { name: hostIfname, ifindex, ownMac, podMac, mtu, adopted };
+    const { hostIfname: name, ownMac, podMac, mtu } = ends;
+    const host = { net, link: { name, ifindex, mtu } };
+    setLimits({ host, pod: { net: podNet, link: pod } }, ends);
+    const hasRules = configurePodEnd(podNet, pod.ifindex, ends);
+    return { name, ifindex, ownMac, podMac, mtu, adopted, hasRules };
   } catch (error) {
-    if (!adopted) deleteVeth(net.rtnl, ends.hostIfname);
+    if (!adopted) {
+      deleteVeth(net.rtnl, ends.hostIfname);
+      forgetSources(podNet, ends.ips);
+    }
     throw error;
   }
 }

@@ -18,6 +18,7 @@ import {
   type Attribute,
   type NetlinkMessage,
   NLM_F_CREATE,
+  NLM_F_ECHO,
   NLM_F_REPLACE,
   bytesAttribute,
   decodeAttributes,
@@ -103,8 +104,13 @@ export function checkRateLimit({ rate, burst }: RateLimit): void {
   }
 }
 
+/** The rate a limit comes to, bits a second: the kernel counts in bytes. */
+export function rateOf({ rate }: RateLimit): number {
+  return Math.floor(rate / BITS) * BITS;
+}
+
 function tokenBucket(limit: RateLimit, mtu: number): Attribute[] {
-  const rate = Math.floor(limit.rate / BITS);
+  const rate = rateOf(limit) / BITS;
   const burst = Math.max(Math.floor(limit.burst / BITS), mtu + ETH_HLEN);
   const bytes = new Uint8Array(TBF_QOPT_SIZE);
   const view = new DataView(bytes.buffer);
@@ -174,6 +180,18 @@ function decodeQdisc({ payload }: NetlinkMessage): Qdisc {
     isRoot: view.getUint32(12, true) === TC_H_ROOT,
     limit: kind === 'tbf' && options !== undefined ? decodeLimit(options) : undefined,
   };
+}
+
+/** The discipline at the root of an interface; undefined: none but what it has by itself. */
+export function findRootQdisc(rtnl: Rtnl, ifindex: number): Qdisc | undefined {
+  const [answer] = rtnl.request({
+    type: RTM_GETQDISC,
+    flags: NLM_F_ECHO,
+    header: qdiscHeader(ifindex, TC_H_ROOT),
+    attributes: [],
+    asked: `queueing discipline of link ${ifindex}`,
+  });
+  return answer && decodeQdisc(answer);
 }
 
 /** Disciplines of all interfaces. */

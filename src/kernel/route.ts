@@ -60,6 +60,8 @@ const RTM_F_CLONED = 0x200;
 const RTM_F_FIB_MATCH = 0x2000;
 
 export const TABLE_MAIN = 254;
+/** In a listing: every table; in a route: TABLE_MAIN. */
+export const TABLE_UNSPEC = 0;
 /** rtm_protocol of every route Sluice makes, so that it finds its own ("S"). */
 export const ROUTE_PROTOCOL = 0x53;
 
@@ -268,10 +270,12 @@ export interface RouteFilter {
   readonly ifindex?: number;
   readonly protocol?: number;
   readonly dst?: string;
+  readonly type?: number;
 }
 
 function matches(route: Route, filter: RouteFilter): boolean {
-  if (route.table !== (filter.table ?? TABLE_MAIN)) return false;
+  const { table = TABLE_MAIN } = filter;
+  if (table !== TABLE_UNSPEC && route.table !== table) return false;
   if (filter.ifindex !== undefined && route.ifindex !== filter.ifindex) return false;
   if (filter.protocol !== undefined && route.protocol !== filter.protocol) return false;
   return filter.dst === undefined || route.dst === filter.dst;
@@ -288,7 +292,8 @@ export function listRoutes(rtnl: Rtnl, filter: RouteFilter = {}): Route[] {
   });
   const entries = answers.filter(({ payload }) => {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-    return (view.getUint32(8, true) & RTM_F_CLONED) === 0;
+    const isEntry = (view.getUint32(8, true) & RTM_F_CLONED) === 0;
+    return isEntry && (filter.type === undefined || view.getUint8(7) === filter.type);
   });
   return entries.map(decodeRoute).filter((route) => matches(route, filter));
 }

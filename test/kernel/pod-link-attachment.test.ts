@@ -209,7 +209,8 @@ labTest('pod link: what is missing or different is said in one sentence', (t, la
   t.is(checkPodLink(net, a.spec), undefined, 'what others add is theirs');
   const host = a.spec.hostIfname;
   const damages: readonly (readonly [Namespace, string, string, RegExp])[] = [
-    [a.ns, 'link set eth0 mtu 1300', 'link set eth0 mtu 1450', /MTU 1300, expected 1450/],
+    [a.ns, 'link set eth0 mtu 1500', 'link set eth0 mtu 1450', /MTU 1500, expected at most 1450/],
+    [ns, `link set ${host} mtu 1300`, `link set ${host} mtu 1450`, /MTU 1300, expected 1450/],
     [a.ns, 'link set eth0 address 0a:0:0:0:0:1', `link set eth0 address ${a.spec.mac}`, /MAC/],
     [ns, 'route delete 10.1.0.2', `route add 10.1.0.2 dev ${host}`, /no route 10\.1\.0\.2\/32/],
     [a.ns, 'route delete default', 'route add default via 169.254.1.1', /no route 0\.0\.0\.0\/0/],
@@ -229,3 +230,26 @@ labTest('pod link: what is missing or different is said in one sentence', (t, la
   t.is(checkPodLink(net, a.spec), undefined);
   net.close();
 });
+
+labTest(
+  'pod link: an MTU that a later plugin has lowered is its own affair, and stays',
+  (t, lab) => {
+    const { ns, net } = node(lab);
+    const a = container(lab, 'a', 2);
+    const mtus = (): string[] =>
+      [
+        a.ns.run(['ip', 'link', 'show', 'eth0']),
+        ns.run(['ip', 'link', 'show', a.spec.hostIfname]),
+      ].map((shown) => /mtu (\d+)/.exec(shown)?.[1] ?? '');
+    ensurePodLink(net, a.spec);
+    a.ns.run(['ip', 'link', 'set', 'eth0', 'mtu', '1300']);
+    t.is(checkPodLink(net, a.spec), undefined);
+    t.true(ensurePodLink(net, a.spec).adopted);
+    t.deepEqual(mtus(), ['1300', '1450']);
+    ensurePodLink(net, { ...a.spec, mtu: 1280 });
+    t.deepEqual(mtus(), ['1280', '1280'], 'never above what there is room for');
+    ensurePodLink(net, a.spec);
+    t.deepEqual(mtus(), ['1450', '1450'], 'what nobody has lowered grows again');
+    net.close();
+  },
+);

@@ -39,11 +39,14 @@ export interface PodWish {
   readonly chain?: readonly Json[];
   /** In place of `/opt/cni/bin`'s others, when `chain` names some. */
   readonly ips?: readonly string[];
+  /** One more interface of this pod, in place of a pod of its own. */
+  readonly beside?: Pick<Pod, 'ns' | 'containerId'>;
 }
 
 export interface Pod {
   readonly ns: Namespace;
   readonly containerId: string;
+  readonly ifname: string;
   readonly ipv4: string;
   readonly ipv6: string;
   /** The node's end of its link. */
@@ -138,11 +141,12 @@ interface ResultShape {
 }
 
 async function addPod(lab: Lab, libcni: Libcni, count: number, wish: PodWish): Promise<Pod> {
-  const ns = lab.namespace(`pod-${count}`);
-  const { portMappings = [], ips = [] } = wish;
-  const containerId = `container-${count}`;
+  const { portMappings = [], ips = [], beside } = wish;
+  const ns = beside?.ns ?? lab.namespace(`pod-${count}`);
+  const containerId = beside?.containerId ?? `container-${count}`;
+  const ifname = beside === undefined ? 'eth0' : `eth${count}`;
   const capabilities = { portMappings, ...(ips.length > 0 ? { ips } : {}) };
-  const attachment = { containerId, ifname: 'eth0', netns: ns.path, capabilities };
+  const attachment = { containerId, ifname, netns: ns.path, capabilities };
   const list = listOf(wish);
   const result = await libcni.add(list, attachment).catch(async (error: unknown) => {
     await libcni.del(list, attachment);
@@ -151,7 +155,7 @@ async function addPod(lab: Lab, libcni: Libcni, count: number, wish: PodWish): P
   const { interfaces, ips: given } = result as unknown as ResultShape;
   const [ipv4 = '', ipv6 = ''] = given.map(({ address }) => address.replace(/\/\d+$/, ''));
   return {
-    ...{ ns, containerId, ipv4, ipv6, result },
+    ...{ ns, containerId, ifname, ipv4, ipv6, result },
     hostIfname: interfaces[0]?.name ?? '',
     mac: interfaces[1]?.mac ?? '',
     check: () => libcni.check(list, attachment),
