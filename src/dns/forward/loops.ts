@@ -46,7 +46,7 @@ export function loopComplaint(
   upstreams: readonly UpstreamSpec[],
   own: readonly string[],
 ): string | undefined {
-  const mine = own.map(parseUpstream);
+  const mine = own.flatMap((each) => parseUpstream(each));
   for (const upstream of upstreams) {
     const hit = mine.find((address) => isOwn(upstream, address));
     if (hit === undefined) continue;

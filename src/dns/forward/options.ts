@@ -12,7 +12,7 @@ export interface HealthCheckOptions {
 }
 
 export interface ForwardTlsOptions {
-  /** Whose certificate is expected of upstreams that name nobody; else the address itself. */
+  /** Whose certificate is expected of upstreams that name nobody; else the host's, or the address's. */
   readonly servername?: string;
   /** PEM; without it, the authorities that Node knows. */
   readonly ca?: string | Buffer;

@@ -52,7 +52,7 @@ function dial({ spec, tls }: StreamOptions): Socket {
   const { address: host, port } = spec;
   if (spec.transport === 'dns') return connectTcp({ host, port, noDelay: true });
   const { secureContext } = tls;
-  const servername = spec.servername ?? tls.servername;
+  const servername = spec.servername ?? tls.servername ?? spec.host;
   return connectTls({
     secureContext,
     host,

@@ -2,13 +2,16 @@
  * Upstreams as they are written in configuration.
  *
  * `10.0.0.1`, `10.0.0.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353`, `dns://` before any of these,
- * `tls://9.9.9.9%dns.quad9.net`, and the path of a resolv.conf file. Other schemes are refused, and
- * so are host names: to look one up we would have to ask ourselves.
+ * `tls://9.9.9.9%dns.quad9.net`, a host name in the place of an address, and the path of a
+ * resolv.conf file. A host stands for all of its addresses, as they are when it is read. Other
+ * schemes are refused.
  *
  * Spec  CoreDNS, plugin/forward: TO
  */
 import { isIP } from 'node:net';
-import { DataplaneError } from '../../errors.js';
+import { DataplaneError, messageOf } from '../../errors.js';
+import { lookUpHost } from './host-name.js';
+import type { LookUp } from './host-name.js';
 import { readNameservers } from './resolv-conf.js';
 
 export type UpstreamTransport = 'dns' | 'tls';
@@ -20,6 +23,8 @@ export interface UpstreamSpec {
   readonly port: number;
   /** Whose certificate is expected, when the upstream itself names it. */
   readonly servername?: string;
+  /** The name whose address it is. */
+  readonly host?: string;
 }
 
 /** As CoreDNS: more of them would only be asked in turn until the time is over. */
@@ -30,6 +35,8 @@ const BRACKETED = /^\[([^\]]*)\](?::(.*))?$/;
 const PORT = /^[1-9]\d{0,4}$/;
 const PORT_MAX = 0xffff;
 const SERVERNAME = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?$/i;
+/** Its last label is no number: resolvers take 10.1 for an address (RFC 1123 2.1). */
+const HOST_NAME = /^(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*(?!\d+\.?$)[a-z0-9_-]{1,63}\.?$/i;
 
 function refuse(text: string, what: string): DataplaneError {
   return new DataplaneError('ERR_CONFIG', `upstream ${JSON.stringify(text)}: ${what}`);
@@ -77,29 +84,49 @@ function readPort(text: string, port: string | undefined, transport: UpstreamTra
   return value;
 }
 
+function addressesOf(text: string, host: string, lookUp: LookUp): readonly string[] {
+  if (isIP(host) !== 0) return [host];
+  if (!HOST_NAME.test(host)) {
+    const what = `${JSON.stringify(host)} is neither an IP address nor a host name`;
+    throw refuse(text, `${what}; files are given by a path with "/"`);
+  }
+  try {
+    return lookUp(host);
+  } catch (error) {
+    throw refuse(text, messageOf(error));
+  }
+}
+
 /**
- * Read one upstream that is no file.
+ * Read one word that is no file: several upstreams, if it is a host of several addresses.
  *
  * @throws DataplaneError ERR_CONFIG  with the upstream and what is expected instead
  */
-export function parseUpstream(text: string): UpstreamSpec {
+export function parseUpstream(text: string, lookUp: LookUp = lookUpHost): UpstreamSpec[] {
   const match = SCHEME.exec(text);
-  const scheme = match?.[1]?.toLowerCase() ?? 'dns';
-  if (scheme !== 'dns' && scheme !== 'tls') {
-    throw refuse(text, `"${scheme}://" is not supported; expected an IP address or tls://IP`);
+  const transport = match?.[1]?.toLowerCase() ?? 'dns';
+  if (transport !== 'dns' && transport !== 'tls') {
+    throw refuse(text, `"${transport}://" is not supported; expected an IP address or tls://IP`);
   }
   const body = match?.[2] ?? text;
-  const { host, port, servername }: Named =
-    scheme === 'tls' ? splitServername(body) : { ...splitPort(body), servername: undefined };
+  const {
+    host,
+    port: portText,
+    servername,
+  }: Named = transport === 'tls'
+    ? splitServername(body)
+    : { ...splitPort(body), servername: undefined };
   if (servername !== undefined && !SERVERNAME.test(servername)) {
     throw refuse(text, `${JSON.stringify(servername)} behind "%" is not a server name`);
   }
-  if (isIP(host) === 0) {
-    const what = `${JSON.stringify(host)} is not an IP address; host names are not looked up`;
-    throw refuse(text, `${what}, and files are given by a path with "/"`);
-  }
-  const spec = { transport: scheme, address: host, port: readPort(text, port, scheme) } as const;
-  return servername === undefined ? spec : { ...spec, servername };
+  const port = readPort(text, portText, transport);
+  return addressesOf(text, host, lookUp).map((address) => ({
+    transport,
+    address,
+    port,
+    ...(servername !== undefined && { servername }),
+    ...(address !== host && { host: host.replace(/\.$/, '') }),
+  }));
 }
 
 /** Whether a word of configuration is the path of a resolv.conf file. */
@@ -114,12 +141,12 @@ export interface Upstreams {
 }
 
 /**
- * Read the upstreams of a `forward` line; the name servers of files stand where the files are
- * named. Repeated ones count once.
+ * Read the upstreams of a `forward` line; the name servers of files and the addresses of hosts stand
+ * where these are named. Repeated ones count once.
  *
  * @throws DataplaneError ERR_CONFIG  nothing, or more than 15, or one that cannot be read
  */
-export function parseUpstreams(words: readonly string[]): Upstreams {
+export function parseUpstreams(words: readonly string[], lookUp: LookUp = lookUpHost): Upstreams {
   const notes: string[] = [];
   const found = new Map<string, UpstreamSpec>();
   const add = (spec: UpstreamSpec): void => {
@@ -128,7 +155,7 @@ export function parseUpstreams(words: readonly string[]): Upstreams {
   };
   for (const word of words) {
     if (!isUpstreamFile(word)) {
-      add(parseUpstream(word));
+      parseUpstream(word, lookUp).forEach(add);
       continue;
     }
     const { nameservers, note } = readNameservers(word);

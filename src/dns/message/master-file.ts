@@ -2,15 +2,17 @@
  * Records as in a master file: one line of it, or a whole one.
  *
  * Owner, TTL and class may be left out: then they are those of the record before. Parentheses let a
- * record go on over lines. `$ORIGIN`, `$TTL` and `$INCLUDE` are known; `$GENERATE` is not.
+ * record go on over lines. `$ORIGIN`, `$TTL`, `$INCLUDE` and `$GENERATE` are known, in any case.
  *
- * Spec  RFC 1035 5.1; RFC 2308 4 ($TTL)
+ * Spec  RFC 1035 5.1; RFC 2308 4 ($TTL); $GENERATE is BIND's
  */
 import { DataplaneError, messageOf } from '../../errors.js';
 import { RecordClass } from '../wire/header.js';
+import { parseRelativeName, parseTtl } from './fields.js';
+import type { Word } from './fields.js';
+import { generate } from './generate.js';
 import type { ResourceRecord } from './message.js';
-import { parseRdata, parseRelativeName, parseTtl } from './rdata.js';
-import type { Word } from './rdata.js';
+import { parseRdata } from './rdata.js';
 import { parseClass, parseType } from './types.js';
 
 export interface MasterOptions {
@@ -20,12 +22,20 @@ export interface MasterOptions {
   readonly origin: Uint8Array;
   /** Seconds, of records that say none and have none before them. */
   readonly ttl: number;
-  /** The text of a file that `$INCLUDE` names; without it, nothing can be included. */
-  readonly include?: (path: string) => string;
+  /**
+   * A file that `$INCLUDE` names in the file `from`, under the name for complaints; without it,
+   * nothing can be included.
+   */
+  readonly include?: (
+    path: string,
+    from: string,
+  ) => { readonly file: string; readonly text: string };
 }
 
 /** Files that include files; more is a circle. */
 const INCLUDE_DEPTH_MAX = 8;
+/** Files in all: each of a circle could include several others. */
+const INCLUDE_MAX = 1024;
 
 /** A record's words, without its parentheses. */
 interface Entry {
@@ -33,6 +43,13 @@ interface Entry {
   /** The line starts with white space: its owner is the one before. */
   readonly isIndented: boolean;
   readonly words: readonly Word[];
+}
+
+/** Where a file is among those that include each other. */
+interface Place {
+  readonly depth: number;
+  /** Files that have been included so far, by all of them. */
+  readonly included: { count: number };
 }
 
 /** What one record leaves to the next. */
@@ -58,6 +75,7 @@ function* readEntries(text: string, file: string): Generator<Entry> {
   let words: Word[] = [];
   let start = { line: 1, isIndented: false };
   let isLineStart = true;
+  let wordEnd = -1;
   // Of its own: a file that is included is read in the middle of another one.
   const token = new RegExp(TOKEN);
   for (let match = token.exec(text); match !== null; match = token.exec(text)) {
@@ -68,7 +86,11 @@ function* readEntries(text: string, file: string): Generator<Entry> {
     if (depth < 0) failAtLine(file, line, '")" without "("');
     if (other !== undefined) failAtLine(file, line, `${JSON.stringify(other)} is not closed`);
     const written = quoted ?? word;
-    if (written !== undefined) words.push({ text: written, isQuoted: quoted !== undefined });
+    if (written !== undefined) {
+      const isJoined = wordEnd === match.index;
+      words.push({ text: written, isQuoted: quoted !== undefined, isJoined });
+      wordEnd = token.lastIndex;
+    }
     if (newline !== undefined && depth === 0 && words.length > 0) {
       yield { ...start, words };
       words = [];
@@ -122,35 +144,40 @@ function isControl({ words, isIndented }: Entry): boolean {
 }
 
 function readControl({ words }: Entry, carried: Carried): Carried {
-  const [control, value] = words.map(({ text }) => text);
-  const ttl = value === undefined ? undefined : parseTtl(value);
-  if (control === '$TTL' && ttl !== undefined) return { ...carried, ttl };
-  if (control === '$ORIGIN' && value !== undefined) {
+  const [control = '', value = ''] = words.map(({ text }) => text);
+  const ttl = parseTtl(value);
+  if (isNamed(control, '$TTL') && ttl !== undefined) return { ...carried, ttl };
+  if (isNamed(control, '$ORIGIN') && value !== '') {
     return { ...carried, origin: parseRelativeName(value, carried.origin) };
   }
-  const what = `${control ?? ''} ${value ?? ''}`.trim();
-  throw new DataplaneError('ERR_CONFIG', `${JSON.stringify(what)}: expected $ORIGIN name or $TTL`);
+  const shown = JSON.stringify(`${control} ${value}`.trim());
+  const what = 'expected $ORIGIN name, $TTL, $INCLUDE file or $GENERATE range';
+  throw new DataplaneError('ERR_CONFIG', `${shown}: ${what}`);
 }
+
+const isNamed = (control: string | undefined, name: string): boolean =>
+  control?.toUpperCase() === name;
 
 /** Records of `$INCLUDE file [origin]`; what it sets is forgotten at its end (RFC 1035 5.1). */
 function readIncluded(
   { words }: Entry,
   carried: Carried,
   options: MasterOptions,
-  depth: number,
+  { depth, included }: Place,
 ): ResourceRecord[] {
-  const [, file, origin] = words.map(({ text }) => text);
-  if (file === undefined || words.length > 3 || options.include === undefined) {
-    const what = options.include === undefined ? 'nothing can be included here' : 'expected a file';
-    throw new DataplaneError('ERR_CONFIG', `$INCLUDE ${file ?? ''}: ${what}`);
-  }
-  if (depth === INCLUDE_DEPTH_MAX) {
-    const what = `more than ${INCLUDE_DEPTH_MAX} files in each other`;
-    throw new DataplaneError('ERR_CONFIG', `$INCLUDE ${file}: ${what}`);
-  }
+  const [, path, origin] = words.map(({ text }) => text);
+  const fail = (what: string): never => {
+    throw new DataplaneError('ERR_CONFIG', `$INCLUDE ${path ?? ''}: ${what}`);
+  };
+  if (options.include === undefined) return fail('nothing can be included here');
+  if (path === undefined || words.length > 3) return fail('expected a file, and maybe an origin');
+  if (depth === INCLUDE_DEPTH_MAX) fail(`more than ${INCLUDE_DEPTH_MAX} files in each other`);
+  included.count += 1;
+  if (included.count > INCLUDE_MAX) fail(`more than ${INCLUDE_MAX} files in all`);
   const { ttl } = carried;
   const below = origin === undefined ? carried.origin : parseRelativeName(origin, carried.origin);
-  return readFile(options.include(file), { ...options, file, origin: below, ttl }, depth + 1);
+  const { file, text } = options.include(path, options.file);
+  return readFile(text, { ...options, file, origin: below, ttl }, { depth: depth + 1, included });
 }
 
 /**
@@ -159,29 +186,36 @@ function readIncluded(
  * @throws DataplaneError ERR_CONFIG, with file and line
  */
 export function parseMasterFile(text: string, options: MasterOptions): ResourceRecord[] {
-  return readFile(text, options, 0);
+  return readFile(text, options, { depth: 0, included: { count: 0 } });
 }
 
-function readFile(text: string, options: MasterOptions, depth: number): ResourceRecord[] {
+/** Reads the entries of one file; what one leaves to the next is kept here. */
+function readFile(text: string, options: MasterOptions, place: Place): ResourceRecord[] {
   const { file, origin } = options;
   let carried: Carried = { origin, owner: origin, ttl: options.ttl, class: RecordClass.IN };
   let defaultTtl: number | undefined;
   const records: ResourceRecord[] = [];
+  const addRecord = (entry: Entry): void => {
+    const record = readRecord(entry, carried);
+    const { owner, class: recordClass } = record;
+    carried = { ...carried, owner, class: recordClass, ttl: defaultTtl ?? record.ttl };
+    records.push(record);
+  };
+  const readEntry = (entry: Entry): void => {
+    const [first, ...rest] = entry.words;
+    if (!isControl(entry)) addRecord(entry);
+    else if (isNamed(first?.text, '$INCLUDE')) {
+      for (const record of readIncluded(entry, carried, options, place)) records.push(record);
+    } else if (isNamed(first?.text, '$GENERATE')) {
+      for (const words of generate(rest)) addRecord({ ...entry, words });
+    } else {
+      carried = readControl(entry, carried);
+      if (isNamed(first?.text, '$TTL')) defaultTtl = carried.ttl;
+    }
+  };
   for (const entry of readEntries(text, file)) {
     try {
-      if (isControl(entry) && entry.words[0]?.text === '$INCLUDE') {
-        records.push(...readIncluded(entry, carried, options, depth));
-        continue;
-      }
-      if (isControl(entry)) {
-        carried = readControl(entry, carried);
-        defaultTtl = entry.words[0]?.text === '$TTL' ? carried.ttl : defaultTtl;
-        continue;
-      }
-      const record = readRecord(entry, carried);
-      const { owner, class: recordClass } = record;
-      carried = { ...carried, owner, class: recordClass, ttl: defaultTtl ?? record.ttl };
-      records.push(record);
+      readEntry(entry);
     } catch (error) {
       failAtLine(file, entry.line, messageOf(error));
     }

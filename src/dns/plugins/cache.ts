@@ -12,11 +12,12 @@ import type { CacheShare, Setup, SetupContext } from '../chain/setup.js';
 import type { CacheHit, StaleOptions } from '../chain/wire-cache.js';
 import { failAt } from '../corefile/complaint.js';
 import type { Next, Query, Reply } from '../plugin.js';
-import { FLAG_CD, FLAGS_OFF, Rcode, RecordType, readU16 } from '../wire/header.js';
+import { FLAG_CD, FLAGS_OFF, Rcode, readU16 } from '../wire/header.js';
 import { rcodeOf, walkMessage } from '../wire/message.js';
 import { formatName, nameKey } from '../wire/name.js';
 import { readCache } from './cache-options.js';
 import type { CachePlan } from './cache-options.js';
+import { boundTtls, sideOf } from './cache-ttl.js';
 import { isInZones } from './zones.js';
 
 const NAME = 'cache';
@@ -28,18 +29,6 @@ const FRESH: ReadonlySet<number> = new Set([Rcode.NOERROR, Rcode.NXDOMAIN]);
 function keyOf({ name, type, class: questionClass, edns, message }: Query): string {
   const isCd = (readU16(message, FLAGS_OFF) & FLAG_CD) !== 0;
   return `${type}/${questionClass}/${edns?.isDnssecOk === true}/${isCd}/${nameKey(name)}`;
-}
-
-/** Whether a reply says that there is something, nothing, or is malformed. */
-function sideOf(query: Query, bytes: Uint8Array): 'success' | 'denial' | undefined {
-  const message = walkMessage(bytes);
-  if ('malformed' in message) return undefined;
-  if (rcodeOf(message) !== Rcode.NOERROR) return 'denial';
-  const isAny = query.type === RecordType.ANY;
-  const hasAnswer = message.records.some(
-    ({ section, type }) => section === 'answer' && (isAny || type === query.type),
-  );
-  return hasAnswer ? 'success' : 'denial';
 }
 
 function shareOf({ zones, cache, withoutSuccess, withoutDenial }: CachePlan, id: number) {
@@ -56,7 +45,7 @@ function shareOf({ zones, cache, withoutSuccess, withoutDenial }: CachePlan, id:
 }
 
 interface Keeper {
-  /** What a miss gives: asked of those behind, kept if it may be. */
+  /** What a miss gives: asked of those behind, its TTLs bounded, kept if it may be. */
   readonly fetch: (query: Query, next: Next) => Promise<Reply>;
   /** Ask behind the client's back, once at a time. */
   readonly refresh: (query: Query, next: Next) => Promise<Reply | undefined>;
@@ -69,17 +58,20 @@ function createKeeper(plan: CachePlan, id: number, context: SetupContext): Keepe
   const recheckMs = plan.cache.stale?.recheckMs ?? 0;
 
   const isKept = (query: Query, reply: Reply): boolean => {
-    // The core has the names of the cluster; they change, and nobody waits for a TTL.
-    if (reply.message.length === 0 || reply.plugin === 'kubernetes') return false;
-    const side = sideOf(query, reply.message);
-    const off = side === 'success' ? plan.withoutSuccess : plan.withoutDenial;
-    return side !== undefined && !isInZones(query.name, off);
+    const message = walkMessage(reply.message);
+    if ('malformed' in message) return false;
+    const off = sideOf(query, message) === 'success' ? plan.withoutSuccess : plan.withoutDenial;
+    return !isInZones(query.name, off);
   };
 
   const fetch = async (query: Query, next: Next): Promise<Reply> => {
     const reply = await next(query);
-    if (!isKept(query, reply)) return reply;
-    return { ...reply, message: wireCache.put(id, query.message, reply.message) };
+    // The core has the names of the cluster, with their TTLs; they change, and nobody waits for one.
+    if (reply.message.length === 0 || reply.plugin === 'kubernetes') return reply;
+    const message = isKept(query, reply)
+      ? wireCache.put(id, query.message, reply.message)
+      : reply.message;
+    return { ...reply, message: boundTtls(query, message, plan.cache) };
   };
 
   const noteOutcome = (key: string, reply: Reply): void => {
@@ -152,7 +144,8 @@ export const setUpCache: Setup = (directives, context) => {
     claims: { kind: 'none' },
     core: { cache: share },
     handle: async (query, next) => {
-      if (!share.covers(query.name)) return next(query);
+      if (!isInZones(query.name, plan.zones)) return next(query);
+      if (!share.covers(query.name)) return keeper.fetch(query, next);
       if (query.refreshes === id) {
         return (await keeper.refresh(query, next)) ?? failure(query, NAME, 'asked already');
       }

@@ -1,10 +1,14 @@
 /**
  * `loadbalance`: addresses and mail exchangers of a reply in another order each time.
  *
+ *     loadbalance [round_robin] {
+ *         prefer CIDR...
+ *     }
+ *
  * CNAMEs come first, then all other types as they were, then addresses of both families, then MX.
  * `prefer` puts the addresses of some prefixes in front of the others.
  *
- * Spec  CoreDNS, plugin/loadbalance; `weighted` is not here
+ * Spec  CoreDNS 1.14.7, plugin/loadbalance; `weighted` is not here, nor `reload`, which is about its file
  */
 import { CUT_F_SHUFFLE } from '../../../assembly/abi-dns.js';
 import { canonicalCidr, contains, familyOf } from '../../addr.js';
@@ -20,7 +24,7 @@ import { RECORD_SECTIONS } from '../message/message.js';
 import type { ResourceRecord } from '../message/message.js';
 import { Rcode, RecordType } from '../wire/header.js';
 
-const POLICIES = ['round_robin', 'prefer'] as const;
+const POLICIES = ['round_robin'] as const;
 const TRANSFERS: ReadonlySet<number> = new Set([RecordType.AXFR, RecordType.IXFR]);
 const ADDR4_SIZE = 4;
 const MAPPED_PREFIX = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
@@ -90,8 +94,13 @@ function needPrefix(args: Arguments): Cidr {
 
 function readPreferred(directive: Directive): Cidr[] {
   const args = argumentsOf(directive);
-  const policy = args.left === 0 ? 'round_robin' : needChoice(args, POLICIES);
-  const preferred = policy === 'prefer' ? needEach(args, needPrefix) : [];
+  if (args.left > 0) needChoice(args, POLICIES);
+  const preferred = args.lines().flatMap((line) => {
+    if (line.name !== 'prefer') line.unknown();
+    const prefixes = needEach(line, needPrefix);
+    line.end();
+    return prefixes;
+  });
   args.end();
   return preferred;
 }

@@ -1,7 +1,8 @@
 /**
  * `log`: a line for each query, in the Common Log Format or another.
  *
- * A query that the core answers has no line, so the names that are logged are the host's.
+ * A query that the core answers has no line, so the names that are logged are the host's. `{/LABEL}` in
+ * a format is metadata (metadata.ts), `-` where there is none.
  *
  * Spec  CoreDNS, plugin/log, plugin/pkg/replacer
  */
@@ -16,6 +17,8 @@ import type { Client, Query, Reply, WireName } from '../plugin.js';
 import * as header from '../wire/header.js';
 import { rcodeOf, walkMessage } from '../wire/message.js';
 import { formatName } from '../wire/name.js';
+import { createMetadata, isLabel } from './metadata.js';
+import type { Metadata } from './metadata.js';
 import { isInZones } from './zones.js';
 
 const CLASSES = ['success', 'denial', 'error', 'all'] as const;
@@ -48,6 +51,7 @@ interface Event {
   readonly query: Query;
   readonly reply: Reply;
   readonly ms: number;
+  readonly metadata: Metadata;
 }
 
 const host = (address: Client['address']): string =>
@@ -72,7 +76,7 @@ const FIELDS: Readonly<Record<string, (event: Event) => string | number>> = {
   '{remote}': ({ query }) => host(query.client.address),
   '{port}': ({ query }) => query.client.port,
   '{local}': ({ query }) => host(query.client.server.address),
-  '{proto}': ({ query }) => query.client.transport,
+  '{proto}': ({ query }) => (query.client.transport === 'udp' ? 'udp' : 'tcp'),
   '{type}': ({ query }) => formatType(query.type),
   '{class}': ({ query }) => formatClass(query.class),
   '{name}': ({ query }) => formatName(query.name),
@@ -89,11 +93,19 @@ const FIELDS: Readonly<Record<string, (event: Event) => string | number>> = {
   '{combined}': (event) => fill(COMBINED, event),
 };
 
+/** The label of `{/LABEL}`. */
+function labelOf(field: string): string | undefined {
+  const label = field.slice(2, -1);
+  return field.startsWith('{/') && isLabel(label) ? label : undefined;
+}
+
 /** The format with its placeholders filled in; what is none stays. */
 function fill(format: string, event: Event): string {
-  return format.replace(PLACEHOLDER, (field) =>
-    Object.hasOwn(FIELDS, field) ? String(FIELDS[field]?.(event)) : field,
-  );
+  return format.replace(PLACEHOLDER, (field) => {
+    const label = labelOf(field);
+    if (label !== undefined) return event.metadata(label, event.query) || '-';
+    return Object.hasOwn(FIELDS, field) ? String(FIELDS[field]?.(event)) : field;
+  });
 }
 
 function classOf(event: Event): LogClass {
@@ -111,7 +123,9 @@ function readRule(directive: Directive, zones: readonly WireName[]): Rule {
   const names: WireName[] = [];
   while (args.left > Number(hasFormat)) names.push(needName(args));
   const format = args.next() ?? COMMON;
-  const unknown = format.match(PLACEHOLDER)?.find((field) => !Object.hasOwn(FIELDS, field));
+  const unknown = format
+    .match(PLACEHOLDER)
+    ?.find((field) => labelOf(field) === undefined && !Object.hasOwn(FIELDS, field));
   if (unknown !== undefined) args.fail(`unknown placeholder ${shown(unknown)}`);
   const classes = new Set<LogClass>();
   for (const line of args.lines()) {
@@ -125,7 +139,9 @@ function readRule(directive: Directive, zones: readonly WireName[]): Rule {
   };
 }
 
-export const setUpLog: Setup = (directives, { zones, log, nowMs }) => {
+export const setUpLog: Setup = (directives, context) => {
+  const { zones, log, nowMs } = context;
+  const metadata = createMetadata(context);
   const rules = directives.map((directive) => readRule(directive, zones));
   const lines = log.child({ component: 'dns.log' });
   return {
@@ -136,7 +152,7 @@ export const setUpLog: Setup = (directives, { zones, log, nowMs }) => {
       if (rule === undefined) return next(query);
       const startMs = nowMs();
       const reply = await next(query);
-      const event = { query, reply, ms: nowMs() - startMs };
+      const event = { query, reply, ms: nowMs() - startMs, metadata };
       const { classes, format } = rule;
       if (classes.has('all') || classes.has(classOf(event))) lines.info(fill(format, event));
       return reply;

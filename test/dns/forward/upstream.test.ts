@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createForward } from '../../../src/dns/forward/forward.js';
+import { lookUpHost } from '../../../src/dns/forward/host-name.js';
 import { loopComplaint } from '../../../src/dns/forward/loops.js';
 import { DEFAULT_FORWARD_OPTIONS } from '../../../src/dns/forward/options.js';
 import { readNameservers } from '../../../src/dns/forward/resolv-conf.js';
@@ -52,8 +53,8 @@ for (const [text, spec, name] of [
 ] as const) {
   test(`upstream: ${text} is read`, (t) => {
     const parsed = parseUpstream(text);
-    t.deepEqual(parsed, spec as typeof parsed);
-    t.is(formatUpstream(parsed), name);
+    t.deepEqual(parsed, [spec] as typeof parsed);
+    t.deepEqual(parsed.map(formatUpstream), [name]);
   });
 }
 
@@ -61,29 +62,68 @@ for (const [text, what] of [
   ['https://dns.google', '"https://" is not supported; expected an IP address or tls://IP'],
   ['quic://9.9.9.9', '"quic://" is not supported; expected an IP address or tls://IP'],
   ['grpc://9.9.9.9', '"grpc://" is not supported; expected an IP address or tls://IP'],
-  [
-    'dns.google',
-    '"dns.google" is not an IP address; host names are not looked up, and files are given by a path with "/"',
-  ],
   ['10.0.0.1:0', 'port "0" is not a number from 1 to 65535'],
   ['10.0.0.1:65536', 'port "65536" is not a number from 1 to 65535'],
   ['10.0.0.1:dns', 'port "dns" is not a number from 1 to 65535'],
   [
     '10.0.0.01',
-    '"10.0.0.01" is not an IP address; host names are not looked up, and files are given by a path with "/"',
+    '"10.0.0.01" is neither an IP address nor a host name; files are given by a path with "/"',
   ],
   ['tls://9.9.9.9%', '"" behind "%" is not a server name'],
   ['tls://9.9.9.9%a b', '"a b" behind "%" is not a server name'],
-  [
-    '',
-    '"" is not an IP address; host names are not looked up, and files are given by a path with "/"',
-  ],
+  ['', '"" is neither an IP address nor a host name; files are given by a path with "/"'],
+  ['a b', '"a b" is neither an IP address nor a host name; files are given by a path with "/"'],
 ] as const) {
   test(`upstream: ${JSON.stringify(text)} is refused in one sentence`, (t) => {
     const message = `upstream ${JSON.stringify(text)}: ${what}`;
     t.throws(() => parseUpstream(text), { code: 'ERR_CONFIG', message });
   });
 }
+
+const hostsOf =
+  (hosts: Readonly<Record<string, readonly string[]>>) =>
+  (host: string): readonly string[] =>
+    hosts[host] ?? [];
+
+test('upstreams: a host name stands for all of its addresses, with the port that is said', (t) => {
+  const lookUp = hostsOf({
+    'ns.test': ['10.0.0.1', '2001:db8::1', '10.0.0.1'],
+    'dot.test.': ['::2'],
+  });
+  const words = ['10.0.0.9', 'ns.test:5353', 'tls://dot.test.', 'tls://ns.test%a.test'];
+  const { upstreams } = parseUpstreams(words, lookUp);
+  t.deepEqual(upstreams.map(formatUpstream), [
+    '10.0.0.9:53',
+    '10.0.0.1:5353',
+    '[2001:db8::1]:5353',
+    'tls://[::2]:853',
+    'tls://10.0.0.1:853',
+    'tls://[2001:db8::1]:853',
+  ]);
+  t.deepEqual(
+    upstreams.map(({ host, servername }) => servername ?? host),
+    [undefined, 'ns.test', 'ns.test', 'dot.test', 'a.test', 'a.test'],
+    'a certificate is of whoever is named',
+  );
+});
+
+test('upstreams: the system knows localhost, and a host that it does not know is refused', (t) => {
+  const { upstreams } = parseUpstreams(['localhost:5353']);
+  const names = upstreams.map(formatUpstream);
+  t.true(names.length > 0);
+  for (const name of names) t.true(['127.0.0.1:5353', '[::1]:5353'].includes(name), name);
+  // Too long for a label: the system needs nobody to say so.
+  const host = `${'a'.repeat(64)}.test`;
+  t.throws(() => lookUpHost(host), { message: /^"a{64}\.test" does not resolve: E[A-Z_]+$/ });
+  t.throws(() => lookUpHost('localhost', 0), { message: /does not resolve: no answer in 0 ms$/ });
+  const failing = (): never => {
+    throw new Error('"ns.test" does not resolve: ENOTFOUND');
+  };
+  t.throws(() => parseUpstreams(['ns.test'], failing), {
+    code: 'ERR_CONFIG',
+    message: 'upstream "ns.test": "ns.test" does not resolve: ENOTFOUND',
+  });
+});
 
 function folder(t: ExecutionContext) {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-resolv-'));
@@ -161,12 +201,12 @@ for (const [upstream, own, isLoop] of [
   ['::ffff:10.96.0.10', ['10.96.0.10'], true],
 ] as const) {
   test(`loops: ${upstream} is ${isLoop ? '' : 'not '}us when we answer on ${own.join(' ')}`, (t) => {
-    t.is(loopComplaint([parseUpstream(upstream)], own) !== undefined, isLoop);
+    t.is(loopComplaint(parseUpstream(upstream), own) !== undefined, isLoop);
   });
 }
 
 test('loops: a forwarder to itself does not start, and says why', (t) => {
-  const upstreams = [parseUpstream('10.0.0.1'), parseUpstream('10.96.0.10')];
+  const upstreams = ['10.0.0.1', '10.96.0.10'].flatMap((each) => parseUpstream(each));
   t.throws(
     () => createForward({ ...DEFAULT_FORWARD_OPTIONS, upstreams, ownAddresses: ['10.96.0.10'] }),
     {

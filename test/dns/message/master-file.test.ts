@@ -172,7 +172,7 @@ test('what is wrong with a file is said with file, line and word', (t) => {
   t.is(complaint('$INCLUDE x'), 'db:1: $INCLUDE x: nothing can be included here');
   t.regex(complaint(`a TXT ${'x'.repeat(256)}`), /expected at most 255 octets/);
   t.regex(complaint('a TXT \\300'), /three digits up to 255/);
-  t.regex(complaint('a LOC 1 2 3'), /"LOC": expected its data as/);
+  t.regex(complaint('a APL 1 2 3'), /"APL": expected its data as/);
   t.regex(complaint('a DS 1 1 1 abc'), /expected hex digits/);
   t.regex(complaint('a TYPE1 \\# 3 0102'), /"3": expected 2/);
   t.throws(() => parseRecord('a A 192.0.2.1\nb A 192.0.2.1', OPTIONS), {

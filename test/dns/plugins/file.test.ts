@@ -199,10 +199,33 @@ test('file: a CNAME out of the zone is followed by what the server finds there',
   t.deepEqual(server.asked, ['there.test IN A']);
 });
 
-test('file: CNAMEs in a circle end', async (t) => {
-  const plugin = serve(t, { db: ZONE }, 'file db example.org');
-  const reply = told(await plugin.handle(ask('loop.example.org'), unexpected));
-  t.is(reply.answer.length, 11);
+test('file: CNAMEs in a circle end where a name comes again, and fail', async (t) => {
+  const db = `${ZONE}self CNAME self\n*.round CNAME b.round\nturn DNAME b.turn\n`;
+  const plugin = serve(t, { db }, 'file db example.org');
+  for (const [name, answer] of [
+    [
+      'loop',
+      [
+        'loop.example.org 3600 CNAME pool.example.org',
+        'pool.example.org 3600 CNAME loop.example.org',
+      ],
+    ],
+    ['self', ['self.example.org 3600 CNAME self.example.org']],
+    [
+      'a.round',
+      [
+        'a.round.example.org 3600 CNAME b.round.example.org',
+        'b.round.example.org 3600 CNAME b.round.example.org',
+      ],
+    ],
+  ] as const) {
+    const reply = told(await plugin.handle(ask(`${name}.example.org`), unexpected));
+    t.deepEqual(reply.answer, [...answer]);
+    t.is(reply.rcode, 'SERVFAIL');
+    t.is(reply.problem, `${name}.example.org. leads to itself by CNAMEs`);
+  }
+  const { answer } = told(await plugin.handle(ask('a.turn.example.org'), unexpected));
+  t.is(new Set(answer).size, answer.length, 'a DNAME below itself is there once');
 });
 
 test("file: the DS of a delegation is the parent's", async (t) => {

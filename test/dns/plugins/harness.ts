@@ -68,7 +68,7 @@ export interface Asked {
   readonly type?: dnsPacket.RecordType;
   readonly class?: dnsPacket.RecordClass;
   readonly client?: string;
-  readonly transport?: 'udp' | 'tcp';
+  readonly transport?: 'udp' | 'tcp' | 'tls';
   readonly edns?: { code: number; data: Buffer }[];
   readonly pod?: { namespace: string; name: string };
 }

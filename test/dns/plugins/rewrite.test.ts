@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { Reply } from '../../../src/dns/plugin.js';
 import { setUpRewrite } from '../../../src/dns/plugins/rewrite/rewrite.js';
+import { parseText } from '../../support/corefile.js';
 import { ask, claimed, contextOf, setUp, told, unexpected, upstream } from './harness.js';
 import type { Asked } from './harness.js';
 
@@ -221,6 +222,7 @@ const OPTIONS: readonly (readonly [string, readonly string[], readonly string[]]
   ['local set 0xffee {server_ip}', [], ['65518 0a60000a']],
   ['local set 0xffee {server_port}', [], ['65518 0035']],
   ['local set 0xffee {kubernetes/client-namespace}', [], []],
+  ['local set 0xffee {forward/upstream}', ['00'], ['65518 00']],
 ];
 
 for (const [rule, before, after] of OPTIONS) {
@@ -230,6 +232,15 @@ for (const [rule, before, after] of OPTIONS) {
     t.deepEqual(optionsOf(packets[0]), after);
   });
 }
+
+test('rewrite: edns0 takes metadata by its label', async (t) => {
+  const text = 'rewrite edns0 local set 0xffee {kubernetes/service}';
+  const block = parseText('test {\nkubernetes test\n}\n').blocks[0]?.directives ?? [];
+  const plugin = setUp(setUpRewrite, text, contextOf({ block }));
+  const { next, packets } = upstream(() => ({}));
+  await plugin.handle(ask({ name: 'web.shop.svc.test', edns: [] }), next);
+  t.deepEqual(optionsOf(packets[0]), [`65518 ${Buffer.from('web').toString('hex')}`]);
+});
 
 test('rewrite: edns0 subnet is family, prefix and the octets of it (RFC 7871 6)', async (t) => {
   const rule = 'rewrite edns0 subnet set 20 56';

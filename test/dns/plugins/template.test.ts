@@ -157,6 +157,10 @@ const VALUES = {
   Remote: '192.0.2.9',
   Match: ['whole', 'first'],
   Group: { a: '0a', 1: 'first' },
+  'Question.Name': 'Name.zone.',
+  'Question.Qtype': '1',
+  'Question.Qclass': '1',
+  'Message.Id': '4711',
   Meta: (label: string) => `<${label}>`,
 };
 
@@ -166,6 +170,8 @@ const TEMPLATES: readonly (readonly [string, string])[] = [
   ['{{ index .Match 1 }}{{ index .Match 0 }}', 'firstwhole'],
   ['{{ index .Group "a" }}', '0a'],
   ['[{{ .Group.none }}]', '[]'],
+  ['{{ .Question.Name }} {{ .Question.Qtype }} {{ .Question.Qclass }}', 'Name.zone. 1 1'],
+  ['{{ .Message.Id }}', '4711'],
   ['{{ parseInt .Group.a 16 8 }}', '10'],
   ['{{ .Meta "kubernetes/client-namespace" }}', '<kubernetes/client-namespace>'],
   ['a {{- .Type -}} b', 'aAb'],
@@ -215,6 +221,39 @@ for (const [line, message] of [
     t.regex(error.message, message);
   });
 }
+test('template: the question and the ID are as they were sent', async (t) => {
+  const text = `template IN TXT example {
+    answer "{{ .Name }} 60 IN TXT {{ .Question.Name }} {{ .Question.Qtype }} {{ .Question.Qclass }} {{ .Message.Id }} {{ .Remote }}"
+  }`;
+  const query = ask({ name: 'A.Example', type: 'TXT' });
+  const { message } = await setUp(setUpTemplate, text).handle(query, unexpected);
+  const strings = ['A.Example.', '16', '1', '4711', '10.0.0.9'];
+  for (const each of strings) {
+    const octets = Buffer.from([each.length, ...Buffer.from(each)]);
+    t.true(Buffer.from(message).includes(octets), each);
+  }
+});
+
+test('template: conditions have to hold, all of them', async (t) => {
+  const text = `template IN A example {
+    expr incidr(client_ip(), '10.0.0.0/8')
+    expr name() startsWith 'a'
+    answer "{{ .Name }} 60 IN A 192.0.2.1"
+    fallthrough
+  }`;
+  const plugin = setUp(setUpTemplate, text);
+  for (const [name, client, by] of [
+    ['a.example', '10.1.2.3', 'template'],
+    ['b.example', '10.1.2.3', 'upstream'],
+    ['a.example', '192.0.2.1', 'upstream'],
+  ] as const) {
+    t.is((await plugin.handle(ask({ name, client }), elsewhere().next)).plugin, by);
+  }
+  t.throws(() => setUp(setUpTemplate, text.replace('name()', 'nope()')), {
+    message: /^Corefile:4: template expr: "nope\(\) startsWith 'a'": "nope" is no function/,
+  });
+});
+
 test('template: class and type are checked', (t) => {
   t.throws(() => setUp(setUpTemplate, 'template XX A {\nrcode NXDOMAIN\n}'), {
     message: /^Corefile:2: template: "XX": expected a class/,

@@ -6,12 +6,11 @@
  *         fallthrough [ZONES...]
  *     }
  *
- * A file that is changed is read again; while it is wrong, what was read before is served. A file
+ * A file that is changed, or one that it includes, is read again; while it is wrong, what was read before is served. A file
  * that is not there at the start is waited for, and its zones fail until then.
  *
  * Spec  CoreDNS 1.14.7, plugin/file, without transfers
  */
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { messageOf } from '../../../errors.js';
 import type { Setup, SetupContext } from '../../chain/setup.js';
@@ -23,7 +22,7 @@ import { decodeMessage } from '../../message/decode.js';
 import { parseMasterFile } from '../../message/master-file.js';
 import type { Query, Reply, WireName } from '../../plugin.js';
 import { Rcode, RecordClass } from '../../wire/header.js';
-import { nameKey } from '../../wire/name.js';
+import { formatName, nameKey } from '../../wire/name.js';
 import { askAgain } from '../ask-again.js';
 import { changeQuery, replyFailure, replyWith } from '../reply.js';
 import { every, watchFile } from '../watched-file.js';
@@ -65,28 +64,72 @@ function readSource(directive: Directive, context: SetupContext): Source {
   return source;
 }
 
-function readZone(text: string, file: string, origin: WireName): Zone {
-  const include = (path: string): string => readFileSync(resolve(dirname(file), path), 'utf8');
-  return createZone(parseMasterFile(text, { file, origin, ttl: DEFAULT_TTL_SEC, include }), origin);
+/** The text of a file. @throws DataplaneError ERR_CONFIG or the error of the system */
+type ReadText = (path: string) => string;
+
+/** The files of a zone: its own, and those that it includes. */
+interface ZoneFiles {
+  /** Whether any of them has another text than when they were read, or may have. */
+  isChanged(): boolean;
+  /** Read them anew, each once. */
+  reader(): ReadText;
 }
 
-/** Read what has changed. @throws whatever is wrong with the file; zones stay as they were */
-function refresh(served: readonly Served[], file: WatchedFile): void {
-  const text = file.changed();
-  if (text === undefined) return;
-  const zones = served.map(({ source }, i) => {
-    return readZone(text, source.file, source.origins[i] ?? new Uint8Array());
-  });
+function watchFiles(): ZoneFiles {
+  let watched: WatchedFile[] = [];
+  const isOther = (file: WatchedFile): boolean => {
+    try {
+      return file.changed() !== undefined;
+    } catch {
+      // Whoever reads it again says what is wrong with it.
+      return true;
+    }
+  };
+  return {
+    isChanged: () => watched.length === 0 || watched.some(isOther),
+    reader: () => {
+      const texts = new Map<string, string>();
+      const files: WatchedFile[] = [];
+      watched = files;
+      return (path) => {
+        const known = texts.get(path);
+        if (known !== undefined) return known;
+        const file = watchFile(path);
+        files.push(file);
+        const text = file.changed() ?? '';
+        texts.set(path, text);
+        return text;
+      };
+    },
+  };
+}
+
+function readZone({ file }: Source, origin: WireName, read: ReadText): Zone {
+  const include = (path: string, from: string) => {
+    const included = resolve(dirname(from), path);
+    return { file: included, text: read(included) };
+  };
+  const options = { file, origin, ttl: DEFAULT_TTL_SEC, include };
+  return createZone(parseMasterFile(read(file), options), origin);
+}
+
+/** Read what has changed. @throws whatever is wrong with a file; zones stay as they were */
+function refresh(served: readonly Served[], files: ZoneFiles): void {
+  if (!files.isChanged()) return;
+  const read = files.reader();
+  const zones = served.map(({ source }, i) =>
+    readZone(source, source.origins[i] ?? new Uint8Array(), read),
+  );
   served.forEach((each, i) => (each.zone = zones[i]));
 }
 
 /** Serve a source, from now on; @returns how to stop reading it again */
 function open(source: Source, served: readonly Served[], { log }: SetupContext): { stop(): void } {
-  const file = watchFile(source.file);
+  const files = watchFiles();
   let complaint = '';
   const look = (): void => {
     try {
-      refresh(served, file);
+      refresh(served, files);
       complaint = '';
     } catch (error) {
       if (messageOf(error) !== complaint) log.warn({ file: source.file }, messageOf(error));
@@ -94,7 +137,7 @@ function open(source: Source, served: readonly Served[], { log }: SetupContext):
     }
   };
   try {
-    refresh(served, file);
+    refresh(served, files);
   } catch (error) {
     // A file that is missing may be on its way; one that is wrong is a mistake.
     const isMissing = (error as { code?: unknown }).code === 'ENOENT' && source.reloadMs > 0;
@@ -144,7 +187,9 @@ export const setUpFile: Setup = (directives, context) => {
     const isPassed = found.rcode === Rcode.NXDOMAIN && isInZones(query.name, source.fallthrough);
     if (isPassed) return undefined;
     const { outside: _, ...parts } = await complete(found, query, context.ask);
-    return replyWith('file', query, parts);
+    const reply = replyWith('file', query, parts);
+    if (found.rcode !== Rcode.SERVFAIL) return reply;
+    return { ...reply, problem: `${formatName(query.name)} leads to itself by CNAMEs` };
   };
 
   return {

@@ -32,7 +32,7 @@ export interface Zone {
 /** RRsets by type; none: only names below it have records. */
 type Node = Map<number, ResourceRecord[]>;
 
-/** CNAMEs followed within the zone. */
+/** CNAMEs followed within the zone; in a circle, none is followed twice. */
 const CHAIN_MAX = 10;
 /** RFC 6672 2.2: the name that a DNAME leads to is too long. */
 const YXDOMAIN = 6;
@@ -131,16 +131,25 @@ export function createZone(records: readonly ResourceRecord[], origin: WireName)
       return [...(node?.get(RecordType.A) ?? []), ...(node?.get(RecordType.AAAA) ?? [])];
     });
 
-  const follow = (cname: ResourceRecord, type: number, links: number): ZoneAnswer => {
+  const follow = (cname: ResourceRecord, type: number, seen: readonly string[]): ZoneAnswer => {
     const target = cname.rdata;
     const isOutside = !isWithin(target, origin);
-    const found = isOutside || links === CHAIN_MAX ? NOTHING : find(target, type, links + 1);
+    const names = [...seen, nameKey(cname.owner)];
+    if (names.includes(nameKey(target)))
+      return { ...NOTHING, rcode: Rcode.SERVFAIL, answer: [cname] };
+    const isEnd = isOutside || names.length > CHAIN_MAX;
+    const found = isEnd ? NOTHING : find(target, type, names);
     const outside = isOutside ? target : found.outside;
     return { ...found, isAuthoritative: true, answer: [cname, ...found.answer], outside };
   };
 
   /** What a name's records say; `owner` is the name asked for, also if it is a `*` that has them. */
-  const fromNode = (node: Node, owner: WireName, type: number, links: number): ZoneAnswer => {
+  const fromNode = (
+    node: Node,
+    owner: WireName,
+    type: number,
+    seen: readonly string[],
+  ): ZoneAnswer => {
     const own = (rrset: readonly ResourceRecord[]): ResourceRecord[] =>
       rrset.map((record) => ({ ...record, owner }));
     if (type === RecordType.ANY && node.size > 0) {
@@ -152,7 +161,7 @@ export function createZone(records: readonly ResourceRecord[], origin: WireName)
       return { ...NOTHING, answer: own(rrset), additional };
     }
     const [cname] = own(node.get(RecordType.CNAME) ?? []);
-    return cname === undefined ? denied(Rcode.NOERROR) : follow(cname, type, links);
+    return cname === undefined ? denied(Rcode.NOERROR) : follow(cname, type, seen);
   };
 
   const delegate = (rrset: readonly ResourceRecord[]): ZoneAnswer => ({
@@ -167,17 +176,19 @@ export function createZone(records: readonly ResourceRecord[], origin: WireName)
     dname: ResourceRecord,
     name: WireName,
     type: number,
-    links: number,
+    seen: readonly string[],
   ): ZoneAnswer => {
     const above = name.subarray(0, name.length - dname.owner.length);
     const rdata = Uint8Array.of(...above, ...dname.rdata);
     if (rdata.length > NAME_MAX) return { ...NOTHING, rcode: YXDOMAIN, answer: [dname] };
     const cname = { ...dname, owner: name, type: RecordType.CNAME, rdata };
-    const found = follow(cname, type, links);
-    return { ...found, answer: [dname, ...found.answer] };
+    const found = follow(cname, type, seen);
+    // It may be met again on the way.
+    return { ...found, answer: [dname, ...found.answer.filter((record) => record !== dname)] };
   };
 
-  const find = (name: WireName, type: number, links: number): ZoneAnswer => {
+  /** @param seen  keys of the names that have led here */
+  const find = (name: WireName, type: number, seen: readonly string[]): ZoneAnswer => {
     let encloser = origin;
     for (const ancestor of pathTo(name, origin)) {
       const node = nodeAt(ancestor);
@@ -188,17 +199,17 @@ export function createZone(records: readonly ResourceRecord[], origin: WireName)
       // The parent has the DS of a delegation (RFC 4035 3.1.4.1).
       if (ns !== undefined && !(isName && type === RecordType.DS)) return delegate(ns);
       const [dname] = isName ? [] : (node.get(RecordType.DNAME) ?? []);
-      if (dname !== undefined) return redirect(dname, name, type, links);
+      if (dname !== undefined) return redirect(dname, name, type, seen);
     }
     const isFound = encloser.length === name.length;
     const node = isFound ? nodeAt(name) : nodeAt(Uint8Array.of(...STAR, ...encloser));
-    return node === undefined ? denied(Rcode.NXDOMAIN) : fromNode(node, name, type, links);
+    return node === undefined ? denied(Rcode.NXDOMAIN) : fromNode(node, name, type, seen);
   };
 
   return {
     origin,
     serial: readU32(soa.rdata, numbersOff),
     recordCount: records.length,
-    lookUp: (name, type) => find(name, type, 0),
+    lookUp: (name, type) => find(name, type, []),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Rules about options of the OPT record:
  *
- *     edns0 local set|append|replace CODE DATA|0xHEX|{VARIABLE} [revert]
+ *     edns0 local set|append|replace CODE DATA|0xHEX|{VARIABLE}|{LABEL} [revert]
  *     edns0 nsid set|append|replace [revert]
  *     edns0 subnet set|append|replace IPV4-BITS IPV6-BITS [revert]
  *     edns0 local unset CODE [revert], edns0 nsid|subnet unset [revert]
@@ -19,6 +19,8 @@ import type { Query } from '../../plugin.js';
 import { writeU16 } from '../../wire/header.js';
 import { formatName } from '../../wire/name.js';
 import { UDP_PAYLOAD_SIZE } from '../../wire/empty-reply.js';
+import { isLabel } from '../metadata.js';
+import type { Metadata } from '../metadata.js';
 import { OptionCode, readOptions, writeOptions } from '../edns-options.js';
 import type { EdnsOption } from '../edns-options.js';
 import type { Draft, ReadRule, ReplyRule } from './rule.js';
@@ -41,11 +43,6 @@ function addressBytes({ family, bytes }: Address): Uint8Array {
   return family === 4 ? bytes.subarray(12) : bytes;
 }
 
-/** What is known of the pod that asks. */
-function podText(text: string | undefined): Uint8Array | undefined {
-  return text === undefined ? undefined : Buffer.from(text);
-}
-
 const VARIABLES: Readonly<Record<string, DataOf>> = {
   '{qname}': ({ name }) => Buffer.from(formatName(name)),
   '{qtype}': ({ type }) => u16(type),
@@ -54,8 +51,6 @@ const VARIABLES: Readonly<Record<string, DataOf>> = {
   '{protocol}': (_, { client }) => Buffer.from(client.transport === 'udp' ? 'udp' : 'tcp'),
   '{server_ip}': (_, { client }) => addressBytes(client.server.address),
   '{server_port}': (_, { client }) => u16(client.server.port),
-  '{kubernetes/client-namespace}': (_, { client }) => podText(client.pod?.namespace),
-  '{kubernetes/client-pod-name}': (_, { client }) => podText(client.pod?.name),
 };
 
 function needCode(args: Arguments): number {
@@ -65,11 +60,21 @@ function needCode(args: Arguments): number {
   return code <= U16_MAX ? code : args.fail(`expected ${expected}`);
 }
 
-function needData(args: Arguments): DataOf {
+/** Metadata that is not known is nothing to say. */
+const metadataOf =
+  (metadata: Metadata, label: string): DataOf =>
+  (_, query) => {
+    const text = metadata(label, query);
+    return text === '' ? undefined : Buffer.from(text);
+  };
+
+function needData(args: Arguments, metadata: Metadata): DataOf {
   const text = args.need('data, 0x and hex digits, or a variable such as {qname}');
   if (text.startsWith('{') && text.endsWith('}')) {
+    const label = text.slice(1, -1);
+    if (isLabel(label)) return metadataOf(metadata, label);
     const known = Object.keys(VARIABLES).join(', ');
-    return VARIABLES[text] ?? args.fail(`expected one of ${known}`);
+    return VARIABLES[text] ?? args.fail(`expected one of ${known}, or metadata`);
   }
   if (!text.startsWith('0x')) return () => Buffer.from(text);
   const bytes = Buffer.from(text.slice(2), 'hex');
@@ -92,12 +97,16 @@ function subnet(address: Address, bits: number): Uint8Array {
   return Uint8Array.of(0, address.family === 4 ? 1 : 2, bits, 0, ...octets);
 }
 
-/** Code and data of an option; nothing is read of the data when it is taken away. */
-function needOption(args: Arguments, kind: string, isUnset: boolean): [number, DataOf] {
+/** Code and data of an option. @param dataOf  reads data; undefined: the option is taken away */
+function needOption(
+  args: Arguments,
+  kind: string,
+  dataOf: (() => DataOf) | undefined,
+): [number, DataOf] {
   const none: DataOf = () => new Uint8Array();
   if (kind === 'nsid') return [OptionCode.NSID, none];
-  if (kind === 'local') return [needCode(args), isUnset ? none : needData(args)];
-  if (isUnset) return [OptionCode.SUBNET, none];
+  if (kind === 'local') return [needCode(args), dataOf?.() ?? none];
+  if (dataOf === undefined) return [OptionCode.SUBNET, none];
   const bits4 = needBits(args, 32);
   const bits6 = needBits(args, 128);
   return [
@@ -123,10 +132,14 @@ const NEW_EDNS: Edns = {
   options: new Uint8Array(),
 };
 
-export const readEdnsRule: ReadRule = (args) => {
+export const readEdnsRule: ReadRule = (args, { metadata }) => {
   const kind = needChoice(args, ['local', 'nsid', 'subnet']);
   const action = needChoice(args, ACTIONS);
-  const [code, dataOf] = needOption(args, kind, action === 'unset');
+  const [code, dataOf] = needOption(
+    args,
+    kind,
+    action === 'unset' ? undefined : () => needData(args, metadata),
+  );
   const isReverted = args.left > 0;
   if (isReverted) needChoice(args, ['revert']);
 

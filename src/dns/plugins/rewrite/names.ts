@@ -134,7 +134,7 @@ export const readNameRule: ReadRule = (args) => {
 };
 
 /** `cname [exact|prefix|suffix|substring|regex] FROM TO` */
-export const readCnameRule: ReadRule = (args, ask) => {
+export const readCnameRule: ReadRule = (args, { ask }) => {
   const { replace } = needRewriter(args, takeKind(args, 2));
   const isAbout = ({ type, rdata }: ResourceRecord): boolean =>
     type === RecordType.CNAME && replace(textOf(rdata)) !== undefined;

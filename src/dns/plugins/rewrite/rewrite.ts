@@ -15,16 +15,17 @@
 import { argumentsOf } from '../../corefile/arguments.js';
 import { failAt } from '../../corefile/complaint.js';
 import type { Directive, Token } from '../../corefile/corefile.js';
-import type { Setup, SetupContext } from '../../chain/setup.js';
+import type { Setup } from '../../chain/setup.js';
 import { decodeMessage } from '../../message/decode.js';
 import { encodeMessage } from '../../message/encode.js';
 import type { Claims, Query, Reply } from '../../plugin.js';
+import { createMetadata } from '../metadata.js';
 import { changeQuery, replyFailure } from '../reply.js';
 import { claimBelow, ROOT } from '../zones.js';
 import { readEdnsRule } from './edns.js';
 import { readCnameRule, readNameRule } from './names.js';
 import { readClassRule, readRcodeRule, readTtlRule, readTypeRule } from './numbers.js';
-import type { Draft, ReadRule, ReplyRule, Rule } from './rule.js';
+import type { Draft, ReadRule, ReplyRule, Rule, RuleContext } from './rule.js';
 
 const FIELDS: ReadonlyMap<string, ReadRule> = new Map([
   ['name', readNameRule],
@@ -41,7 +42,7 @@ function wordsOf({ args, block }: Directive): Token[] {
   return [...args, ...(block ?? []).flatMap((line) => [line.name, ...wordsOf(line)])];
 }
 
-function readRule(directive: Directive, ask: SetupContext['ask']): Rule {
+function readRule(directive: Directive, context: RuleContext): Rule {
   const words = wordsOf(directive);
   const args = argumentsOf({ name: directive.name, args: words, block: undefined });
   const mode = args.peek()?.toLowerCase();
@@ -49,7 +50,7 @@ function readRule(directive: Directive, ask: SetupContext['ask']): Rule {
   const field = args.need(`one of ${[...FIELDS.keys()].join(', ')}`).toLowerCase();
   if (field === 'answer') failAt(args.token, 'rewrite: an answer rule belongs behind a name rule');
   const read = FIELDS.get(field) ?? args.fail(`expected one of ${[...FIELDS.keys()].join(', ')}`);
-  const rule = read(args, ask);
+  const rule = read(args, context);
   args.end();
   return { ...rule, isLast: mode !== 'continue' };
 }
@@ -98,8 +99,9 @@ function claimsOf(rules: readonly Rule[]): Claims {
   return claimBelow(rules.map(({ within }) => within ?? ROOT));
 }
 
-export const setUpRewrite: Setup = (directives, { ask }) => {
-  const rules = directives.map((directive) => readRule(directive, ask));
+export const setUpRewrite: Setup = (directives, context) => {
+  const ruleContext: RuleContext = { ask: context.ask, metadata: createMetadata(context) };
+  const rules = directives.map((directive) => readRule(directive, ruleContext));
   return {
     name: 'rewrite',
     claims: claimsOf(rules),

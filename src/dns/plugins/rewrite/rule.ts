@@ -5,6 +5,7 @@ import type { Arguments } from '../../corefile/arguments.js';
 import type { SetupContext } from '../../chain/setup.js';
 import type { DnsMessage, Edns } from '../../message/message.js';
 import type { Query, WireName } from '../../plugin.js';
+import type { Metadata } from '../metadata.js';
 
 /** A query as rules change it, one after the other. */
 export interface Draft {
@@ -34,8 +35,11 @@ export interface Rule {
   apply(draft: Draft, query: Query): Effect | undefined;
 }
 
+/** What rules are given of the server block. */
+export interface RuleContext {
+  readonly ask: SetupContext['ask'];
+  readonly metadata: Metadata;
+}
+
 /** Reads the arguments of a field, such as `ttl`. */
-export type ReadRule = (
-  args: Arguments,
-  ask: SetupContext['ask'],
-) => Pick<Rule, 'within' | 'apply'>;
+export type ReadRule = (args: Arguments, context: RuleContext) => Pick<Rule, 'within' | 'apply'>;

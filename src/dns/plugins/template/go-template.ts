@@ -1,7 +1,7 @@
 /**
  * The part of Go's templates that records are made with: text, and in double braces a value.
  *
- *     {{ .Name }}  {{ .Group.a }}  {{ index .Match 1 }}  {{ parseInt .Group.b 16 8 }}
+ *     {{ .Name }}  {{ .Question.Qtype }}  {{ .Group.a }}  {{ index .Match 1 }}  {{ parseInt .Group.b 16 8 }}
  *     {{ .Meta "kubernetes/client-namespace" }}  {{- "trims white space" -}}
  *
  * Conditions, loops and variables are refused when the template is read.
@@ -10,14 +10,21 @@
  */
 import { DataplaneError } from '../../../errors.js';
 
-/** What a template is about. */
-export interface TemplateValues {
-  readonly Zone: string;
-  readonly Name: string;
-  readonly Class: string;
-  readonly Type: string;
-  /** Address of the client. */
-  readonly Remote: string;
+const PLAIN_FIELDS = [
+  'Zone',
+  'Name',
+  'Class',
+  'Type',
+  'Remote',
+  'Question.Name',
+  'Question.Qtype',
+  'Question.Qclass',
+  'Message.Id',
+] as const;
+type PlainField = (typeof PLAIN_FIELDS)[number];
+
+/** What a template is about. `Remote` is the client's address; numbers are in decimal. */
+export interface TemplateValues extends Readonly<Record<PlainField, string>> {
   /** The whole match and the groups. */
   readonly Match: readonly string[];
   /** Groups by name and by number. */
@@ -29,9 +36,6 @@ export interface TemplateValues {
 export type Template = (values: TemplateValues) => string;
 
 type Expression = (values: TemplateValues) => string;
-
-const PLAIN_FIELDS = ['Zone', 'Name', 'Class', 'Type', 'Remote'] as const;
-type PlainField = (typeof PLAIN_FIELDS)[number];
 
 /** `{{`, a trim mark, what is inside with its strings, a trim mark, `}}`. */
 const ACTION =

@@ -3,6 +3,7 @@
  *
  *     template CLASS TYPE [ZONES...] {
  *         match PATTERN...
+ *         expr EXPRESSION
  *         answer|additional|authority RECORD...
  *         rcode NAME
  *         ederror CODE [TEXT]
@@ -26,14 +27,18 @@ import { parseRecord } from '../../message/master-file.js';
 import type { ResourceRecord } from '../../message/message.js';
 import { formatClass, formatType, parseClass, parseRcode, parseType } from '../../message/types.js';
 import type { Query, Reply, WireName } from '../../plugin.js';
-import { Rcode, RecordClass, RecordType } from '../../wire/header.js';
+import { ID_OFF, Rcode, RecordClass, RecordType, readU16 } from '../../wire/header.js';
 import { foldName, formatName } from '../../wire/name.js';
 import { askAgain } from '../ask-again.js';
 import { extendedError, writeOptions } from '../edns-options.js';
 import type { EdnsOption } from '../edns-options.js';
+import { createMetadata } from '../metadata.js';
+import type { Metadata } from '../metadata.js';
 import { compilePattern } from '../regexp.js';
 import type { Pattern } from '../regexp.js';
 import { changeQuery, replyFailure, replyWith } from '../reply.js';
+import { needCondition } from '../view/condition.js';
+import type { Condition } from '../view/condition.js';
 import { claimBelow, isInZones, readFallthrough, readZones, ROOT, zoneOf } from '../zones.js';
 import { readTemplate } from './go-template.js';
 import type { Template, TemplateValues } from './go-template.js';
@@ -55,6 +60,8 @@ interface Rule {
   readonly type: number;
   readonly zones: readonly WireName[];
   readonly patterns: Pattern[];
+  /** All of them have to hold. */
+  readonly conditions: Condition[];
   readonly records: Record<Section, RecordTemplate[]>;
   rcode: number;
   error: EdnsOption | undefined;
@@ -80,6 +87,8 @@ function readLine(line: Arguments, rule: Rule): void {
     rule.records[section].push(...readEach(line, 'a record', readRecord));
   } else if (line.name === 'match') {
     rule.patterns.push(...readEach(line, 'a pattern', compilePattern));
+  } else if (line.name === 'expr') {
+    rule.conditions.push(needCondition(line));
   } else if (line.name === 'rcode') {
     const expected = 'a response code such as NXDOMAIN';
     rule.rcode = parseRcode(line.need(expected)) ?? line.fail(`expected ${expected}`);
@@ -104,6 +113,7 @@ function readRule(directive: Directive, blockZones: readonly WireName[]): Rule {
     type,
     zones: readZones(args, blockZones),
     patterns: [],
+    conditions: [],
     records: { answer: [], additional: [], authority: [] },
     rcode: Rcode.NOERROR,
     error: undefined,
@@ -129,18 +139,14 @@ function groupsOf({ groupNames }: Pattern, matched: readonly string[]): Record<s
   return Object.fromEntries(groups);
 }
 
-function metaOf({ client }: Query, label: string): string {
-  if (label === 'kubernetes/client-namespace') return client.pod?.namespace ?? '';
-  return label === 'kubernetes/client-pod-name' ? (client.pod?.name ?? '') : '';
-}
-
-/** The values of the first pattern that matches. */
-function valuesOf(rule: Rule, query: Query, zone: WireName): TemplateValues | undefined {
+/** The values of the first pattern that matches; none where a condition does not hold. */
+function valuesOf(rule: Rule, query: Query, zone: WireName, metadata: Metadata) {
   const name = formatName(foldName(query.name));
+  if (!rule.conditions.every((holds) => holds(query))) return undefined;
   for (const pattern of rule.patterns) {
     const matched = pattern.find(name);
     if (matched === undefined) continue;
-    return {
+    const values: TemplateValues = {
       Zone: formatName(zone),
       Name: name,
       Class: formatClass(query.class === RecordClass.ANY ? rule.class : query.class),
@@ -148,8 +154,13 @@ function valuesOf(rule: Rule, query: Query, zone: WireName): TemplateValues | un
       Remote: formatAddress(query.client.address),
       Match: matched,
       Group: groupsOf(pattern, matched),
-      Meta: (label) => metaOf(query, label),
+      'Question.Name': formatName(query.name),
+      'Question.Qtype': String(query.type),
+      'Question.Qclass': String(query.class),
+      'Message.Id': String(readU16(query.message, ID_OFF)),
+      Meta: (label) => metadata(label, query),
     };
+    return values;
   }
   return undefined;
 }
@@ -237,6 +248,7 @@ async function answerWith(
 
 export const setUpTemplate: Setup = (directives, context) => {
   const rules = directives.map((directive) => readRule(directive, context.zones));
+  const metadata = createMetadata(context);
   return {
     name: 'template',
     claims: claimBelow(rules.flatMap(({ zones }) => zones)),
@@ -244,7 +256,7 @@ export const setUpTemplate: Setup = (directives, context) => {
       for (const rule of rules) {
         const zone = zoneOf(query.name, rule.zones);
         if (zone === undefined || !isAbout(rule, query)) continue;
-        const values = valuesOf(rule, query, zone);
+        const values = valuesOf(rule, query, zone, metadata);
         if (values === undefined) {
           if (isInZones(query.name, rule.fallthrough ?? [])) continue;
           return replyFailure('template', query, 'no template matches, and none falls through');

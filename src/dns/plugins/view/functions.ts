@@ -9,6 +9,7 @@ import { formatClass, formatType } from '../../message/types.js';
 import type { Query } from '../../plugin.js';
 import { FLAGS_OFF, ID_OFF, MESSAGE_MAX, opcodeOf, readU16 } from '../../wire/header.js';
 import { foldName, formatName } from '../../wire/name.js';
+import { CLIENT_LABELS } from '../metadata.js';
 import { failExpression } from './lexer.js';
 
 export type Value = string | number | boolean;
@@ -25,12 +26,6 @@ export interface ExpressionFunction {
 
 /** What a client takes by UDP that says nothing, or less (RFC 1035 4.2.1). */
 const UDP_SIZE_MIN = 512;
-
-/** Labels that there are; the pod is known where the dataplane has vouched for it. */
-const LABELS: ReadonlyMap<string, (query: Query) => string> = new Map([
-  ['kubernetes/client-namespace', ({ client }: Query) => client.pod?.namespace ?? ''],
-  ['kubernetes/client-pod-name', ({ client }: Query) => client.pod?.name ?? ''],
-]);
 
 function bufsizeOf({ client, edns }: Query): number {
   if (client.transport !== 'udp') return MESSAGE_MAX;
@@ -86,10 +81,10 @@ export const FUNCTIONS: ReadonlyMap<string, ExpressionFunction> = new Map([
     {
       arity: 1,
       gives: 'string',
-      call: (query, [label = '']) => LABELS.get(label)?.(query) ?? '',
+      call: (query, [label = '']) => CLIENT_LABELS.get(label)?.(query) ?? '',
       check: ([label]) => {
-        if (label === undefined || LABELS.has(label)) return;
-        const known = [...LABELS.keys()].join(', ');
+        if (label === undefined || CLIENT_LABELS.has(label)) return;
+        const known = [...CLIENT_LABELS.keys()].join(', ');
         failExpression(`metadata ${JSON.stringify(label)} is not known, expected one of ${known}`);
       },
     },

@@ -9,36 +9,17 @@
  *
  * Spec  CoreDNS, plugin/view
  */
-import { DataplaneError, messageOf } from '../../../errors.js';
 import type { View } from '../../chain/server-blocks.js';
 import { argumentsOf } from '../../corefile/arguments.js';
 import type { Arguments } from '../../corefile/arguments.js';
-import { failAt, shown } from '../../corefile/complaint.js';
+import { failAt } from '../../corefile/complaint.js';
 import type { Directive } from '../../corefile/corefile.js';
-import { needEach } from '../../corefile/values.js';
-import type { Query } from '../../plugin.js';
-import { compileExpression } from './expression.js';
-
-type Condition = (query: Query) => boolean;
+import { needCondition } from './condition.js';
+import type { Condition } from './condition.js';
 
 function readCondition(line: Arguments): Condition {
   if (line.name !== 'expr') line.unknown();
-  const text = needEach(line, () => line.need('an expression')).join(' ');
-  try {
-    return compileExpression(text);
-  } catch (error) {
-    return line.failNaming(`${shown(text)}: ${messageOf(error)}`);
-  }
-}
-
-/** Whether a condition is true; one that has no answer is not. */
-function holds(condition: Condition, query: Query): boolean {
-  try {
-    return condition(query);
-  } catch (error) {
-    if (error instanceof DataplaneError) return false;
-    throw error;
-  }
+  return needCondition(line);
 }
 
 /**
@@ -58,6 +39,6 @@ export function readView(directives: readonly Directive[]): View | undefined {
   args.end();
   return {
     name,
-    has: (query) => conditions.every((condition) => holds(condition, query)),
+    has: (query) => conditions.every((holds) => holds(query)),
   };
 }
