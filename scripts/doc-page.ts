@@ -20,6 +20,11 @@ export function cell(text: string): string {
   return text.replace(/[|<]/g, '\\$&');
 }
 
+/** The same as code, where `<` is nothing but itself. */
+export function codeCell(text: string): string {
+  return `\`${text.replaceAll('|', '\\|')}\``;
+}
+
 /** A table as Markdown; columns that no row fills are left out. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const kept = headings.map((_, column) => rows.some((row) => row[column] !== ''));

@@ -6,7 +6,7 @@ import { addAgentCommands } from '../src/agent-commands.js';
 import { sluiceCommand } from '../src/command-parts.js';
 import { addDnsCommands } from '../src/dns-commands.js';
 import { anchorOf, anchorsOf } from './doc-links.js';
-import { cell, runGenerator, table } from './doc-page.js';
+import { cell, codeCell, runGenerator, table } from './doc-page.js';
 import type { GeneratedPage } from './doc-page.js';
 
 const OUTPUT_PAGE = 'cli-output.md';
@@ -39,7 +39,7 @@ function initialOf({ defaultValue }: Option | Argument): string {
 function optionRow(option: Option): string[] {
   const choices = option.argChoices === undefined ? '' : `: ${option.argChoices.join(', ')}`;
   const required = option.mandatory ? 'required' : initialOf(option);
-  return [`\`${cell(option.flags)}\``, required, cell(`${option.description}${choices}`)];
+  return [codeCell(option.flags), required, cell(`${option.description}${choices}`)];
 }
 
 function argumentRow(argument: Argument): string[] {

@@ -153,7 +153,11 @@ export function addDnsCommands(sluice: Command, started: Started): void {
     .addOption(new Option('--port <port>', 'instead of port 53').argParser(readPort))
     .option('--bind <address...>', 'instead of all addresses, where the Corefile has no bind', [])
     .option('--state-dir <dir>', 'keep names here, to answer at once after a restart')
-    .option('--files <dir>', 'Kubernetes YAML or JSON, instead of an API server')
+    .addOption(
+      new Option('--files <dir>', 'Kubernetes YAML or JSON, instead of an API server').conflicts(
+        'kubeconfig',
+      ),
+    )
     .option('--kubeconfig <file>', 'the API server; default the service account of the pod')
     .addOption(
       new Option('--log-level <level>', 'what is told').choices(LOG_LEVELS).default('info'),

@@ -85,7 +85,9 @@ export function createEndpoints({ server, metrics, log }: EndpointsParts): Endpo
   };
   const scrape = async (): Promise<Answer> => {
     const scraped = await server.scrape();
-    const own = [...metrics.families(), ...corefileFamilies(server.corefile(), packageVersion())];
+    const { enabled } = server.ready();
+    const corefile = corefileFamilies(server.corefile(), enabled, packageVersion());
+    const own = [...metrics.families(), ...corefile];
     // Nobody waits for the first scrape; for the first query somebody may.
     const { AggregatorRegistry } = await import('prom-client');
     const all = [own, ...scraped.map((each) => [...each.metrics])];

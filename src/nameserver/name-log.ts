@@ -3,12 +3,12 @@
  * that is behind is only older. When it has grown to several times what it says, it is written anew
  * beside itself and put in its place.
  */
-import { mkdirSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
+import { makeFolder } from './folder.js';
 import { framed, nameBatches, nameLogHead } from './name-log-format.js';
 
 /** Written anew when it is larger than this, and than GROWTH times what was last written anew. */
@@ -68,7 +68,7 @@ export function openNameLog(file: string, log: Log): NameLog {
     enqueue(async () => {
       await handle?.close();
       handle = undefined;
-      mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+      makeFolder(dirname(file));
       const beside = `${file}.new`;
       const fresh = await open(beside, 'w', 0o600);
       try {

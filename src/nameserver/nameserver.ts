@@ -7,13 +7,12 @@ import { dirname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { formatAddress } from '../addr.js';
 import type { Address } from '../addr.js';
-import { loadCorefile, parseCorefile } from '../dns/corefile/load.js';
 import type { Corefile } from '../dns/corefile/corefile.js';
-import { DIRECTIVES } from '../dns/chain/registry.js';
+import type { DefaultBind } from '../dns/chain/listeners.js';
 import { SAMPLE_EVERY } from '../core/query-log.js';
 import type { QuerySource } from '../core/query-log.js';
 import type { DnsCapacities } from '../dns/server/dns-core.js';
-import type { Bound, DefaultBind, PodsByAddress, ThreadReady } from '../dns/server/messages.js';
+import type { Bound, PodsByAddress, ThreadReady } from '../dns/server/messages.js';
 import { countedZones, createDnsSeries } from '../dns/server/dns-series.js';
 import type { Explained } from '../dns/server/explain.js';
 import { startDnsThread } from '../dns/server/thread.js';
@@ -25,16 +24,14 @@ import type { Log } from '../log.js';
 import type { NameKey, Named } from '../model/named.js';
 import type { Early } from './early/early.js';
 import { openNameLog, readNameLog } from './name-log.js';
+import { lookAtCorefile, readCorefile } from './read-corefile.js';
+import type { CorefileSource } from './read-corefile.js';
 import type { NameSink } from './sink.js';
 import { createZoneFeed } from './zone-feed.js';
 import type { FedZone, ZoneFeed } from './zone-feed.js';
 import { zoneSetup } from './zone-setup.js';
 
-export interface NameserverOptions {
-  /** Undefined: what CoreDNS does without one. */
-  readonly corefile: string | undefined;
-  /** Text instead of a file. */
-  readonly corefileText?: string;
+export interface NameserverOptions extends CorefileSource {
   readonly capacities: DnsCapacities;
   readonly bind: DefaultBind;
   /** Where names are kept over a restart; undefined: nowhere. */
@@ -74,12 +71,13 @@ export interface Nameserver {
   readonly isSynced: () => boolean;
   setPods(pods: PodsByAddress): void;
   /**
-   * Read the Corefile again.
+   * Read the Corefile again. What has been refused is tried again when its text has changed, or when
+   * somebody asks for it.
    *
-   * @returns whether it has changed
+   * @returns whether another one is served
    * @throws  DataplaneError; the old one goes on
    */
-  reload(): Promise<boolean>;
+  reload(cause: 'poll' | 'asked'): Promise<boolean>;
   scrape(): Promise<readonly Scraped[]>;
   /**
    * What a client would be answered by the main listener; not counted, and by no limit of UDP.
@@ -110,15 +108,22 @@ function threadCount({ blocks }: Corefile): number {
   return Math.max(1, ...counts.filter((count) => Number.isInteger(count)));
 }
 
+function warnOf({ warnings }: Corefile, log: Log): void {
+  for (const warning of warnings) log.warn(warning);
+}
+
 /** @throws DataplaneError ERR_CONFIG; Error with a code of the system when a socket is not to be had */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   const { log, named, servers } = options;
-  let corefile = read(options);
+  let corefile = readCorefile(options);
+  warnOf(corefile, log);
   let threads: readonly DnsThread[] = [];
   let isSynced = false;
   let isStopping = false;
   let pods: PodsByAddress = new Map();
   let reloading = Promise.resolve(false);
+  /** Identity of the Corefile that was refused last. */
+  let refused: string | undefined;
   const { nameLogFile } = options;
   const nameLog = nameLogFile === undefined ? undefined : openNameLog(nameLogFile, log);
   const readLog = async (identity: string): Promise<readonly Uint8Array[]> =>
@@ -155,7 +160,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   };
 
   const readyOf = ([first]: readonly DnsThread[]): ThreadReady => (first ?? firstThread()).ready;
-  const start = async (file: Corefile, spare?: Worker): Promise<DnsThread[]> => {
+  const start = async (file: Corefile, bind: DefaultBind, spare?: Worker): Promise<DnsThread[]> => {
     const count = threadCount(file);
     const started: DnsThread[] = [];
     try {
@@ -163,6 +168,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
         const thread = await startDnsThread(
           {
             corefile: file,
+            bind,
             capacities: options.capacities,
             logLevel: options.logLevel,
             isFirst: i === 0,
@@ -202,10 +208,10 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     program();
     await feed.settled();
   };
-  const listen = async (all: readonly DnsThread[], bind: DefaultBind): Promise<void> => {
-    let ports = bind.ports;
+  const listen = async (all: readonly DnsThread[], wanted: DefaultBind['ports']): Promise<void> => {
+    let ports = wanted;
     for (const thread of all) {
-      const bound = await thread.listen({ ...bind, ports });
+      const bound = await thread.listen(ports);
       // A port that the kernel has chosen is chosen for good.
       const chosen = bound.map(({ namedPort, port }) => [namedPort, port] as const);
       ports = { ...ports, ...Object.fromEntries(chosen) };
@@ -219,25 +225,23 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     return { ...options.bind.ports, ...Object.fromEntries(chosen) };
   };
 
-  const reload = async (): Promise<boolean> => {
-    const next = read(options);
-    if (next.hash === corefile.hash) return false;
+  const replace = async (next: Corefile): Promise<void> => {
     const [old, oldFile] = [threads, corefile];
     const bind = { ...options.bind, ports: presentPorts() };
-    const fresh = await start(next);
+    const fresh = await start(next, bind);
     await nameLog?.written();
     const known = await readLog(oldFile.hash);
-    // What the API server has not said yet is only in the log; of zones that are as before it is right.
-    const before = new Set(setupsOf(firstThread().ready).map(({ key }) => key));
-    const same = setupsOf(readyOf(fresh)).filter(({ key }) => before.has(key));
-    const spaces = new Set(same.map(({ space }) => space));
-    const kept = isSynced ? [] : known.map((batch) => recordsIn(batch, spaces));
-    for (const records of kept) {
-      await Promise.all(fresh.map((thread) => thread.applyNames(Uint8Array.from(records))));
-    }
     try {
+      // What the API server has not said yet is only in the log; of zones that are as before it is right.
+      const before = new Set(setupsOf(firstThread().ready).map(({ key }) => key));
+      const same = setupsOf(readyOf(fresh)).filter(({ key }) => before.has(key));
+      const spaces = new Set(same.map(({ space }) => space));
+      const kept = isSynced ? [] : known.map((batch) => recordsIn(batch, spaces));
+      for (const records of kept) {
+        await Promise.all(fresh.map((thread) => thread.applyNames(Uint8Array.from(records))));
+      }
       await adopt(fresh, next, isSynced ? known : kept);
-      await listen(fresh, bind);
+      await listen(fresh, bind.ports);
     } catch (error) {
       await adopt(old, oldFile, known);
       await Promise.all(fresh.map((thread) => thread.stop(0)));
@@ -245,6 +249,17 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     }
     const successors = fresh.flatMap((thread) => thread.bound());
     await Promise.all(old.map((thread) => thread.stop(RELOAD_GRACE_MS, successors)));
+  };
+  const reload = async (cause: 'poll' | 'asked'): Promise<boolean> => {
+    const next = lookAtCorefile(options);
+    const isKnown = next.identity === corefile.hash;
+    if (isKnown) refused = undefined;
+    if (isKnown || (cause === 'poll' && next.identity === refused)) return false;
+    refused = next.identity;
+    const file = next.corefile();
+    warnOf(file, log);
+    await replace(file);
+    refused = undefined;
     return true;
   };
 
@@ -252,23 +267,20 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     if (!options.moreCounters) return [];
     const counters = await options.moreCounters();
     const zones = countedZones(firstThread().ready.counters);
-    const series = createDnsSeries(
-      () => counters,
-      () => zones,
-    );
+    const series = createDnsSeries({ counters: () => counters, zones: () => zones });
     return [{ metrics: series.families(), notReady: [] }];
   };
 
   const [started, known] = await Promise.all([
-    start(corefile, options.thread),
+    start(corefile, options.bind, options.thread),
     readLog(corefile.hash),
   ]);
   threads = started;
-  await feed.restore(corefile.hash, known);
-  program();
-  await feed.settled();
   try {
-    await listen(threads, options.bind);
+    await feed.restore(corefile.hash, known);
+    program();
+    await feed.settled();
+    await listen(threads, options.bind.ports);
     options.early?.handOver(firstThread());
   } catch (error) {
     isStopping = true;
@@ -291,8 +303,8 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
       pods = next;
       for (const thread of threads) thread.setPods(pods);
     },
-    reload: () => {
-      reloading = reloading.catch(() => false).then(reload);
+    reload: (cause) => {
+      reloading = reloading.catch(() => false).then(() => reload(cause));
       return reloading;
     },
     scrape: async () => {
@@ -328,13 +340,4 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
       await nameLog?.close();
     },
   };
-}
-
-function read({ corefile, corefileText, log }: NameserverOptions): Corefile {
-  const parsed =
-    corefileText === undefined
-      ? loadCorefile(corefile, { directives: DIRECTIVES })
-      : parseCorefile(corefileText, { file: 'Corefile', directives: DIRECTIVES });
-  for (const warning of parsed.warnings) log.warn(warning);
-  return parsed;
 }

@@ -214,6 +214,6 @@ export function originOf(name: Uint8Array, zones: readonly FedZone[]): Origin | 
   const [longest] = all.sort((a, b) => b.apex.length - a.apex.length);
   if (longest === undefined) return undefined;
   const { zone, apex } = longest;
-  if (isReverseZone(apex)) return originOfAddress(labelsOf(name), zone);
+  if (isReverseZone(name)) return originOfAddress(labelsOf(name), zone);
   return below(zone, labelsOf(name).slice(0, -labelsOf(apex).length || undefined));
 }

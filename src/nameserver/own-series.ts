@@ -4,23 +4,22 @@
  *
  * Spec  CoreDNS, plugin/metrics, plugin/reload, plugin/health
  */
+import type { EnabledPlugin } from '../dns/chain/zone-labels.js';
 import type { Corefile } from '../dns/corefile/corefile.js';
 import { createSums } from '../dns/server/series.js';
 import type { Family } from '../dns/server/series.js';
 
 /** Gauges that are made anew from what is: a Corefile that is gone leaves nothing behind. */
-export function corefileFamilies(corefile: Corefile, version: string): Family[] {
+export function corefileFamilies(
+  { hash }: Pick<Corefile, 'hash'>,
+  plugins: readonly EnabledPlugin[],
+  version: string,
+): Family[] {
   const family = (name: string, help: string): Omit<Family, 'values'> => ({
     ...{ name, help, type: 'gauge', aggregator: 'max' },
   });
   const enabled = createSums();
-  for (const { addresses, directives } of corefile.blocks) {
-    for (const { scheme, zone, port } of addresses) {
-      const server = `${scheme}://:${port}`;
-      for (const { name } of directives)
-        enabled.set({ server, zone, view: '', name: name.text }, 1);
-    }
-  }
+  for (const plugin of plugins) enabled.set({ ...plugin }, 1);
   const build = { version, revision: '', goversion: process.version };
   return [
     {
@@ -33,7 +32,7 @@ export function corefileFamilies(corefile: Corefile, version: string): Family[] 
     },
     {
       ...family('coredns_reload_version_info', 'Hash of the Corefile: 1'),
-      values: [{ value: 1, labels: { hash: 'sha512', value: corefile.hash } }],
+      values: [{ value: 1, labels: { hash: 'sha512', value: hash } }],
     },
   ];
 }

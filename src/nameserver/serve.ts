@@ -3,13 +3,12 @@
  * names come from, and its HTTP endpoints.
  */
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { DNS_CAPACITIES } from '../dns/server/dns-core.js';
-import type { DefaultBind } from '../dns/server/messages.js';
-import { messageOf } from '../errors.js';
+import type { DefaultBind } from '../dns/chain/listeners.js';
+import { DataplaneError, messageOf } from '../errors.js';
 import type { Log, LogLevel } from '../log.js';
 import { createCluster } from '../model/cluster.js';
 import { listenLocally } from '../http-server.js';
@@ -22,8 +21,9 @@ import type { Early } from './early/early.js';
 import { keepEarlySetup } from './early/setup.js';
 import { createEndpoints } from './endpoints.js';
 import type { Endpoints } from './endpoints.js';
+import { makeFolder } from './folder.js';
 import { startNameserver } from './nameserver.js';
-import type { Nameserver } from './nameserver.js';
+import type { Nameserver, NameserverOptions } from './nameserver.js';
 import { NAME_LOG } from './name-log-format.js';
 import { createProgrammingTimes } from './programming-times.js';
 import type { ProgrammingTimes } from './programming-times.js';
@@ -61,6 +61,17 @@ function bindOf({ hosts, port }: ServeOptions): DefaultBind {
   return { hosts, ports: port === undefined ? {} : { [DNS_PORT]: port } };
 }
 
+/** Say what the command line lacks. @throws DataplaneError ERR_SOURCE */
+function explaining<Source>({ files, kubeconfig }: ServeOptions, open: () => Source): Source {
+  try {
+    return open();
+  } catch (cause) {
+    if (files !== undefined || kubeconfig !== undefined) throw cause;
+    const what = 'no API server: expected --kubeconfig or --files, outside of a pod';
+    throw new DataplaneError('ERR_SOURCE', what, { cause });
+  }
+}
+
 interface Followed {
   readonly server: Nameserver;
   readonly times: ProgrammingTimes;
@@ -86,11 +97,13 @@ async function follow(
   try {
     // YAML and schemas take long to load, and what is kept on disk is answered meanwhile.
     const { openSource } = await import('../sources/open.js');
-    const events = openSource({
-      // Names are kept by themselves: objects of a snapshot would pass for what the API server says.
-      ...{ source, nodeName: '', stateDir: undefined, log, signal },
-      names: { allPods },
-    });
+    // Names are kept by themselves: objects of a snapshot would pass for what the API server says.
+    const events = explaining(options, () =>
+      openSource({
+        ...{ source, nodeName: '', stateDir: undefined, log, signal },
+        names: { allPods },
+      }),
+    );
     for await (const event of events) {
       times.noticed(event);
       if (event.type === 'synced') server.synced();
@@ -118,9 +131,9 @@ interface Watching {
 export function watchCorefile({ server, endpoints, metrics, log, reloaded }: Watching): () => void {
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
-  const look = async (): Promise<void> => {
+  const look = async (cause: 'poll' | 'asked'): Promise<void> => {
     try {
-      if (!(await server.reload())) return;
+      if (!(await server.reload(cause))) return;
       log.info(`Corefile read again: ${server.corefile().hash}`);
       reloaded?.();
       await endpoints.follow(server.ready().settings);
@@ -134,19 +147,22 @@ export function watchCorefile({ server, endpoints, metrics, log, reloaded }: Wat
     const { intervalMs = 0, jitterMs = 0 } = server.ready().settings.reload ?? {};
     if (intervalMs === 0 || isOver) return;
     const pauseMs = intervalMs + (2 * Math.random() - 1) * jitterMs;
-    timer = setTimeout(now, pauseMs);
+    timer = setTimeout(poll, pauseMs);
     timer.unref();
   };
-  function now(): void {
-    void look().then(arm);
+  function poll(): void {
+    void look('poll').then(arm);
   }
-  process.on('SIGUSR1', now);
+  const asked = (): void => {
+    void look('asked').then(arm);
+  };
+  process.on('SIGUSR1', asked);
   // It may have been changed, and the signal sent, while the server was being started.
-  now();
+  poll();
   return () => {
     isOver = true;
     clearTimeout(timer);
-    process.off('SIGUSR1', now);
+    process.off('SIGUSR1', asked);
   };
 }
 
@@ -163,6 +179,19 @@ function keepEarly(options: ServeOptions, server: Nameserver, log: Log): void {
   }
 }
 
+/** The state directory, if it can be one: a server answers without it, too. */
+function readyFolder(stateDir: string | undefined, log: Log): string | undefined {
+  if (stateDir === undefined) return undefined;
+  try {
+    makeFolder(stateDir);
+    return stateDir;
+  } catch (error) {
+    const what = 'nothing is kept over a restart, sluice dns query and top find nobody';
+    log.warn(`--state-dir ${stateDir}: ${messageOf(error)}: ${what}`);
+    return undefined;
+  }
+}
+
 /** The command line's socket. A server answers without it, too. */
 async function openAdmin(
   { stateDir }: ServeOptions,
@@ -172,11 +201,23 @@ async function openAdmin(
   if (stateDir === undefined) return undefined;
   const socket = join(stateDir, ADMIN_SOCKET);
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o755 });
     return await listenLocally(socket, answering(dnsHandler(server)));
   } catch (error) {
     log.warn(`${socket}: ${messageOf(error)}: sluice dns query and top find nobody`);
     return undefined;
+  }
+}
+
+/** Who answers early does not outlive a server that cannot be. */
+async function startOrClose(
+  { early }: ServeOptions,
+  options: NameserverOptions,
+): Promise<Nameserver> {
+  try {
+    return await startNameserver(options);
+  } catch (error) {
+    early?.close();
+    throw error;
   }
 }
 
@@ -185,17 +226,14 @@ async function openAdmin(
  *
  * @throws DataplaneError ERR_CONFIG, ERR_SOURCE; Error with a code of the system
  */
-export async function serveDns(
-  options: ServeOptions,
-  log: Log,
-  signal: AbortSignal,
-): Promise<void> {
+export async function serveDns(given: ServeOptions, log: Log, signal: AbortSignal): Promise<void> {
+  const options = { ...given, stateDir: readyFolder(given.stateDir, log) };
   const cluster = createCluster('');
   const over = new AbortController();
   const failed: Error[] = [];
   const metrics = createServerMetrics();
   const times = createProgrammingTimes(cluster.named, metrics, Date.now);
-  const server = await startNameserver({
+  const server = await startOrClose(options, {
     corefile: options.corefile,
     capacities: DNS_CAPACITIES,
     bind: bindOf(options),

@@ -106,6 +106,29 @@ test.serial('reload: the Corefile is looked at every now and then', async (t) =>
   t.true(isNew(await askUntil(server, 'www.example.org', isNew)));
 });
 
+test.serial('reload: a Corefile that is refused is so once, until its text changes', async (t) => {
+  const corefile = block('192.0.2.1', 'reload 2s 1s\n prometheus 127.0.0.1:0');
+  const server = await serve(t, { corefile, objects: OBJECTS });
+  const failures = 'coredns_reload_failed_total';
+  const refusals = () => server.lines().filter(({ msg }) => msg.startsWith('Corefile refused'));
+  const bad = (word: string): string => corefile.replace('kubernetes', `${word} kubernetes`);
+  server.write('Corefile', bad('nonsense'));
+  t.regex((await server.said(/^Corefile refused/)).msg, /nonsense/);
+  // It is looked at again every 3 s at most.
+  await new Promise((resolve) => setTimeout(resolve, 3_500));
+  t.is(refusals().length, 1);
+  t.is(await metricOf(server, failures), 1);
+  server.write('Corefile', bad('more nonsense'));
+  t.regex((await server.said(/^Corefile refused.*more/)).msg, /more/);
+  t.is(await metricOf(server, failures, (count) => count >= 2), 2);
+  server.child.kill('SIGUSR1');
+  t.is(await metricOf(server, failures, (count) => count >= 3), 3);
+  t.is(refusals().length, 3);
+  server.write('Corefile', corefile.replace('192.0.2.1', '192.0.2.2'));
+  const isNew = ({ answers }: { answers: readonly string[] }) => answers[0] === 'A 192.0.2.2';
+  t.true(isNew(await askUntil(server, 'www.example.org', isNew)));
+});
+
 test.serial('reload: endpoints follow the Corefile', async (t) => {
   const server = await serve(t, { corefile: '.:53 {\n health 127.0.0.1:0\n whoami\n}\n' });
   t.is((await server.fetch('/health')).body, 'OK');
@@ -170,12 +193,60 @@ test.serial('loop: a server that forwards to itself ends, and says why [dns 105]
   t.regex(last, /^sluice: loop: a query for .* came back 2 times: an upstream of zone \. asks us/);
 });
 
+test.serial('server: what the command line lacks is told in its own words', async (t) => {
+  const corefile = block('192.0.2.1');
+  const alone = start(t, { corefile, env: { KUBERNETES_SERVICE_HOST: '' } });
+  t.is(await alone.ended, 1);
+  t.regex(
+    alone.lines().at(-1)?.msg ?? '',
+    /^sluice: no API server: expected --kubeconfig or --files/,
+  );
+  const args = ['--kubeconfig', 'none.yaml'];
+  const both = start(t, { corefile, objects: OBJECTS, args });
+  t.is(await both.ended, 1);
+  t.regex(
+    both.lines()[0]?.msg ?? '',
+    /'--files <dir>' cannot be used with .*'--kubeconfig <file>'/,
+  );
+});
+
+test.serial(
+  'server: a state directory that cannot be is told once, and done without',
+  async (t) => {
+    const args = ['--state-dir', '/proc/sluice/state'];
+    const server = await serve(t, { corefile: block('192.0.2.1'), objects: OBJECTS, args });
+    await askUntilComplete(server);
+    t.deepEqual((await ask(server, WEB)).answers, ['A 10.96.0.1']);
+    const warnings = server.lines().filter(({ level }) => level !== 'info');
+    t.is(warnings.length, 1);
+    t.regex(warnings[0]?.msg ?? '', /^--state-dir \/proc\/sluice\/state: ENOENT/);
+    t.is(await server.stop(), 0);
+  },
+);
+
+test.serial('server: who answers early ends with a server that cannot begin', async (t) => {
+  const chosen = await serve(t, { corefile: block('192.0.2.1') });
+  const args = ['--port', String(chosen.port)];
+  await chosen.stop();
+  const options = {
+    ...{ corefile: block('192.0.2.1', '{$MORE}'), objects: OBJECTS, isKept: true, args },
+    env: { MORE: 'any' },
+  };
+  const first = await serve(t, options);
+  await askUntilComplete(first);
+  await first.stop();
+  const { folder } = first;
+  const second = start(t, { ...options, folder, env: { MORE: 'nonsense' } });
+  t.is(await second.ended, 1);
+  t.regex(second.lines().at(-1)?.msg ?? '', /nonsense/);
+});
+
 test.serial('server: what cannot be served is told in one sentence', async (t) => {
   const cases: [string, RegExp][] = [
     ['.:53 {\n nonsense\n}\n', /Corefile:2: .*nonsense/],
     ['.:53 {\n forward . nowhere.invalid:x\n}\n', /Corefile:2: .*nowhere\.invalid:x/],
-    ['https://.:443 {\n whoami\n}\n', /https:\/\/:443: expected dns:\/\/ or tls:\/\//],
-    ['tls://.:0 {\n whoami\n}\n', /expected a directive tls with certificate and key/],
+    ['https://.:443 {\n whoami\n}\n', /Corefile:1: "https:\/\/.:443": expected dns:\/\/ or tls:/],
+    ['tls://.:0 {\n whoami\n}\n', /Corefile:1: "tls:\/\/.:0": expected a directive tls with/],
   ];
   await Promise.all(
     cases.map(async ([corefile, pattern]) => {
@@ -223,7 +294,8 @@ test.serial('prometheus: the names and labels are those dashboards have', async 
   t.is(grown(`coredns_dns_responses_total{${of},rcode="NOERROR",plugin="hosts"}`), 2);
   t.is(grown(`coredns_dns_responses_total{${of},rcode="NOERROR",plugin="forward"}`), 1);
   t.is(grown(`coredns_dns_request_duration_seconds_count{${of},type="A"}`), 2);
-  t.is(grown(`coredns_dns_request_size_bytes_count{${of},proto="udp"}`), 6);
+  t.is(grown(`coredns_dns_request_size_bytes_count{${of},proto="udp"}`), 5);
+  t.is(grown(`coredns_dns_request_size_bytes_count{${of},proto="tcp"}`), 1);
   t.is(grown(`coredns_dns_response_size_bytes_count{${of},proto="udp"}`), 5);
   t.is(grown(`coredns_dns_response_size_bytes_count{${of},proto="tcp"}`), 1);
   t.true((valueOf(body, 'coredns_health_request_duration_seconds_count') ?? 0) >= 1);

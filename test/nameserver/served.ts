@@ -46,6 +46,8 @@ export interface Served {
   /** Port of a listener: `dns://[::1]`, `tls://127.0.0.1`, `/metrics`. */
   portOf(what: string): number;
   lines(): readonly LogLine[];
+  /** The same, as they were written. */
+  texts(): readonly string[];
   said(pattern: RegExp): Promise<LogLine>;
   write(name: string, text: string): void;
   fetch(path: string): Promise<{ status: number; body: string }>;
@@ -120,13 +122,15 @@ export function start(t: Owner, options: ServedOptions): Served {
     env: { ...process.env, NODE_OPTIONS: '', ...options.env },
   });
   const lines: LogLine[] = [];
+  const texts: string[] = [];
   const waiting = new Set<() => void>();
   let text = '';
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
     text += part;
     const whole = text.split('\n');
     text = whole.pop() ?? '';
-    for (const each of whole) lines.push(readLine(each));
+    texts.push(...whole);
+    lines.push(...whole.map(readLine));
     for (const look of waiting) look();
   });
   const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
@@ -175,6 +179,7 @@ export function start(t: Owner, options: ServedOptions): Served {
     },
     portOf,
     lines: () => lines,
+    texts: () => texts,
     said,
     write,
     fetch: async (path) => {

@@ -131,7 +131,7 @@ siteTest(
     const refused = await t.throwsAsync(() => site.add({ portMappings }), {
       instanceOf: PluginError,
     });
-    t.is(refused.code, 7);
+    t.is(refused.code, 11);
     t.regex(
       refused.message,
       new RegExp(`^hostPort ${HOST_PORT}/TCP: taken by cni:pods/${first.containerId}/eth0$`),

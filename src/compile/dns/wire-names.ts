@@ -92,6 +92,11 @@ export function reverseName(id: string): Uint8Array {
   return nameBelow(nibbles.map((nibble) => nibble.toString(16)).join('.'), REVERSE[6]);
 }
 
+/** Whether names of addresses may be in a zone: it is one of them, or above them. */
+export function holdsAddresses(zone: Uint8Array): boolean {
+  return isReverseZone(zone) || Object.values(REVERSE).some((domain) => isWithin(domain, zone));
+}
+
 /** Whether a zone is one of addresses. */
 export function isReverseZone(zone: Uint8Array): boolean {
   return Object.values(REVERSE).some((domain) => isWithin(zone, domain));

@@ -24,6 +24,7 @@ import type { Holdings } from './reverse.js';
 import type { NameRecord } from './rrsets.js';
 import {
   addressId,
+  holdsAddresses,
   isName,
   isReverseZone,
   nameBelow,
@@ -109,6 +110,7 @@ export function createZone({ space, zones: texts, options, named }: ZoneSetup): 
   const all = readZones(texts);
   const zones = all.filter((zone) => !isReverseZone(zone));
   const reverseZones = all.filter(isReverseZone);
+  const addressZones = all.filter(holdsAddresses);
   const home = zones[0];
   const ttl = shownTtl(options.ttl, options);
   const serverIds = new Set(options.servers.map(addressId));
@@ -213,7 +215,7 @@ export function createZone({ space, zones: texts, options, named }: ZoneSetup): 
       const wished = service ? serviceRecords(service, endpoints, { zone, ttl }) : [];
       batch.settle(`service:${key}`, ledger, serviceSuffix({ namespace, name }, zone), wished);
     }
-    const isHeld = service !== undefined && reverseZones.length > 0 && hasNames(service);
+    const isHeld = service !== undefined && addressZones.length > 0 && hasNames(service);
     const after = isHeld ? holdingsOf(service, endpoints) : NOTHING;
     for (const id of reverse.hold(key, state.holdings, after)) work.add(`address:${id}`);
     state.holdings = after;
@@ -240,7 +242,7 @@ export function createZone({ space, zones: texts, options, named }: ZoneSetup): 
 
   const compileAddress = (id: string, batch: Batch<Work>): void => {
     const name = reverseName(id);
-    if (!reverseZones.some((zone) => isWithin(name, zone))) return;
+    if (!addressZones.some((zone) => isWithin(name, zone))) return;
     batch.settleOne(`address:${id}`, addressLedger, { key: id, name, record: ptrRecord(id, name) });
   };
 

@@ -2,40 +2,49 @@
  * A Corefile at work: its listeners, the zones of its `kubernetes` plugins, its cuts, and the chain
  * that answers what the core leaves to the host.
  */
-import { DNS_ZONE_MAX, LISTENER_MAX, SPACE_FIRST } from '../../../assembly/abi-dns.js';
+import { LISTENER_MAX, SPACE_FIRST } from '../../../assembly/abi-dns.js';
 import { parseAddress } from '../../addr.js';
 import { DataplaneError } from '../../errors.js';
 import type { Corefile, Directive, ServerBlock } from '../corefile/corefile.js';
-import { failAt } from '../corefile/complaint.js';
+import { failAt, shown } from '../corefile/complaint.js';
 import { inPluginOrder } from '../corefile/plugin-order.js';
 import { queryOf } from '../message/decode.js';
 import { encodeMessage } from '../message/encode.js';
 import { finishReply } from '../message/finish.js';
 import { replyTo } from '../message/message.js';
 import { formatRcode, formatType } from '../message/types.js';
-import type { Client, Query, Reply, WireName } from '../plugin.js';
+import type { Client, Query, Reply } from '../plugin.js';
 import type { Interfaces } from '../plugins/bind.js';
 import { readView } from '../plugins/view/view.js';
 import { zonesText } from '../plugins/cache.js';
 import { FLAGS_OFF, RCODE_MASK, Rcode } from '../wire/header.js';
-import { foldName, formatName, nameKey, parseName } from '../wire/name.js';
+import { formatName, parseName } from '../wire/name.js';
 import { compose, failure } from './chain.js';
 import { cutsOf, privateCuts } from './cuts.js';
 import type { Cut } from './cuts.js';
-import { planListeners } from './listeners.js';
-import type { ListenerPlan } from './listeners.js';
+import { ownAddresses, planListeners } from './listeners.js';
+import type { DefaultBind, ListenerPlan } from './listeners.js';
 import { SETTINGS_ONLY, SETUPS } from './registry.js';
-import { blockFor, blocksByZone, zoneOf } from './server-blocks.js';
+import { blockFor, blocksByZone } from './server-blocks.js';
 import type { Block, BlocksByZone } from './server-blocks.js';
 import { readBlockSettings, readSettings } from './settings.js';
 import type { BlockSettings, Settings } from './settings.js';
 import type { ChainPlugin, SetupContext, Surroundings, ZoneInstance } from './setup.js';
+import {
+  assignCounters,
+  counterIndex,
+  metricsOfView,
+  pluginsEnabled,
+  zoneLabels,
+} from './zone-labels.js';
+import type { EnabledPlugin, ZoneCounters } from './zone-labels.js';
 import type { KubernetesOptions } from './zone-options.js';
 
 /** Questions of plugins to the server itself that lead to one another. */
 const DEPTH_MAX = 10;
 const MS_PER_SEC = 1000;
 const UDP_MAX = 1232;
+const AS_WRITTEN: DefaultBind = { hosts: [], ports: {} };
 /** Who asks when nobody does. */
 const OURSELVES: Client = {
   address: parseAddress('127.0.0.1'),
@@ -50,15 +59,6 @@ export interface ProgramListener
   readonly id: number;
   /** `tls` and `timeouts` are those of the first that has any. */
   readonly blocks: readonly Block[];
-}
-
-/** Counters of the core: those of one zone of a server. */
-export interface ZoneCounters {
-  /** 1 to DNS_ZONE_MAX - 1. Of many zones, those that come last share the last one. */
-  readonly index: number;
-  readonly server: string;
-  /** `example.org.` */
-  readonly zone: string;
 }
 
 /** A reply of the chain. */
@@ -77,12 +77,14 @@ export interface ProgramCache {
   readonly server: string;
   /** `example.org.,example.net.` */
   readonly zones: string;
+  readonly view: string;
 }
 
 export interface DnsProgram {
   readonly listeners: readonly ProgramListener[];
   readonly zones: readonly ZoneInstance[];
   readonly counters: readonly ZoneCounters[];
+  readonly enabled: readonly EnabledPlugin[];
   readonly settings: Settings;
   /** As claims are now. */
   readonly cuts: () => readonly Cut[];
@@ -113,10 +115,6 @@ interface Numbers {
   listener: number;
   space: number;
 }
-
-/** `dns://.:53` */
-const serverLabel = ({ scheme, port }: { scheme: string; port: number }, host = ''): string =>
-  `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** Directives by plugin, plugins in the order of the chain. */
 function byPlugin({ directives }: ServerBlock): Map<string, Directive[]> {
@@ -167,28 +165,6 @@ function createOpener(numbers: Numbers, zones: ZoneInstance[]): Opener {
   };
 }
 
-/** Counters of each zone of each listener. */
-function assignCounters(plans: readonly ListenerPlan[]): ZoneCounters[] {
-  const all = plans.flatMap((plan) =>
-    plan.blocks.flatMap(({ zones }) =>
-      zones.map((zone) => ({ server: serverLabel(plan, plan.hosts[0]), zone: formatName(zone) })),
-    ),
-  );
-  const distinct = new Map(all.map((each) => [`${each.server} ${each.zone}`, each]));
-  return [...distinct.values()].map((each, i) => ({
-    ...each,
-    index: Math.min(i + 1, DNS_ZONE_MAX - 1),
-  }));
-}
-
-/** What metrics call the zone and the view that have a query. */
-function zoneLabels(plan: ProgramListener | undefined, byZone: BlocksByZone, query: Query) {
-  const zone = zoneOf(byZone, query.name)?.zone;
-  if (plan === undefined || zone === undefined) return { server: '', zone: 'dropped', view: '' };
-  const view = blockFor(byZone, query)?.view?.name ?? '';
-  return { server: serverLabel(plan, plan.hosts[0]), zone: formatName(foldName(zone)), view };
-}
-
 function refusal(query: Query): Reply {
   return { message: encodeMessage(replyTo(query, { rcode: Rcode.REFUSED })), plugin: '' };
 }
@@ -210,29 +186,35 @@ function udpMaxOf(block: Block | undefined): number {
   return Number.isFinite(least) ? least : UDP_MAX;
 }
 
-function ownAddresses(plans: readonly ListenerPlan[], block: ServerBlock): string[] {
-  return plans
-    .filter(({ scheme, blocks }) => scheme === 'dns' && blocks.some((each) => each.block === block))
-    .flatMap(({ hosts, port }) =>
-      (hosts.length === 0 ? ['0.0.0.0', '::'] : hosts).map((host) =>
-        host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
-      ),
-    );
+/** @throws DataplaneError ERR_CONFIG  a listener by TLS of which no block has a certificate */
+function requireCertificate(
+  { scheme, blocks }: ListenerPlan,
+  prepared: ReadonlyMap<ServerBlock, Prepared>,
+): void {
+  const hasOne = blocks.some(({ block }) => prepared.get(block)?.own.tls !== undefined);
+  const [address] = blocks
+    .flatMap(({ block }) => block.addresses)
+    .filter((each) => each.scheme === scheme);
+  if (scheme !== 'tls' || hasOne || address === undefined) return;
+  const what = 'expected a directive tls with certificate and key in its server block';
+  failAt(address.token, `${shown(address.token.text)}: ${what}`);
 }
 
 /**
  * Set up all plugins of a Corefile.
  *
  * @param interfaces  of this node: os.networkInterfaces()
+ * @param bind        of the command line
  * @throws DataplaneError ERR_CONFIG; what was set up before is closed
  */
 export function createProgram(
   corefile: Corefile,
   surroundings: Surroundings,
   interfaces: Interfaces,
+  bind: DefaultBind = AS_WRITTEN,
 ): DnsProgram {
   const settings = readSettings(corefile);
-  const plans = planListeners(corefile, interfaces);
+  const plans = planListeners(corefile, interfaces, bind);
   const zones: ZoneInstance[] = [];
   const counters = assignCounters(plans);
   const open = createOpener({ listener: plans.length + 1, space: SPACE_FIRST }, zones);
@@ -249,25 +231,26 @@ export function createProgram(
   try {
     for (const block of corefile.blocks) {
       const id = plans.findIndex((plan) => plan.blocks.some((each) => each.block === block)) + 1;
-      const [address] = block.addresses;
       const own = readBlockSettings(block, surroundings.folder);
-      const server = address === undefined ? '' : serverLabel(address, plans[id - 1]?.hosts[0]);
+      const server = plans[id - 1]?.server ?? '';
+      const view = readView(block.directives);
       const plugins = setUpBlock(
         block,
         {
           ...surroundings,
+          metrics: metricsOfView(surroundings.metrics, view?.name),
           folder: own.folder,
           zones: block.addresses.map(({ zone }) => parseName(zone)),
           block: block.directives,
           server,
-          ownAddresses: ownAddresses(plans, block),
+          ownAddresses: ownAddresses(plans, block, bind),
           ask: (query) => askBlocks(byListener.get(id) ?? new Map(), query),
         },
         open,
       );
-      const view = readView(block.directives);
       prepared.set(block, { server, plugins, handle: compose(plugins, panicked), view, own });
     }
+    for (const plan of plans) requireCertificate(plan, prepared);
   } catch (error) {
     void close();
     throw error;
@@ -288,14 +271,6 @@ export function createProgram(
   });
   for (const { id, blocks } of listeners) byListener.set(id, blocksByZone(blocks));
 
-  const countersOf =
-    (plan: ProgramListener) =>
-    (zone: WireName): number => {
-      const server = serverLabel(plan, plan.hosts[0]);
-      const isMeant = (each: ZoneCounters): boolean =>
-        each.server === server && nameKey(parseName(each.zone)) === nameKey(zone);
-      return counters.find(isMeant)?.index ?? 0;
-    };
   const hasForward = (instance: ZoneInstance): boolean =>
     [...prepared.values()].some(
       ({ plugins }) =>
@@ -303,10 +278,9 @@ export function createProgram(
         plugins.some(({ name }) => name === 'forward'),
     );
 
-  const resolve: DnsProgram['resolve'] = async (listener, message, client) => {
-    const query = queryOf(message, client);
-    const byZone = byListener.get(listener);
-    if (query === undefined || byZone === undefined) return undefined;
+  const zonesOf = (listener: number): BlocksByZone => byListener.get(listener) ?? new Map();
+  const resolveQuery = async (listener: number, query: Query): Promise<Resolved> => {
+    const byZone = zonesOf(listener);
     const reply = await askBlocks(byZone, query);
     const udpMax = udpMaxOf(blockFor(byZone, query));
     const finished = finishReply(query, reply.message, { udpMax });
@@ -317,26 +291,35 @@ export function createProgram(
     listeners,
     zones,
     counters,
+    enabled: pluginsEnabled(plans, (block) => prepared.get(block)?.view?.name),
     settings,
     cuts: () => [
       ...listeners.flatMap((plan) =>
         cutsOf({
           id: plan.id,
           byZone: byListener.get(plan.id) ?? new Map(),
-          countersOf: countersOf(plan),
+          countersOf: (zone) =>
+            counterIndex(counters, { server: plan.server, zone: formatName(zone) }),
         }),
       ),
       ...zones.flatMap((instance) => privateCuts(instance, hasForward(instance))),
     ],
-    resolve,
+    resolve: async (listener, message, client) => {
+      const query = queryOf(message, client);
+      return query && byListener.has(listener) ? resolveQuery(listener, query) : undefined;
+    },
     answer: async (listener, message, client) => {
       const beganMs = surroundings.nowMs();
-      const resolved = await resolve(listener, message, client);
-      if (resolved === undefined) return new Uint8Array();
-      const { query, plugin, message: finished } = resolved;
+      const query = queryOf(message, client);
+      const plan = listeners[listener - 1];
+      if (query === undefined || plan === undefined) return new Uint8Array();
+      const zone = zoneLabels(plan.server, zonesOf(listener), query);
+      const counted = counterIndex(counters, zone);
+      surroundings.asked?.({ query, zone, counters: counted });
+      const { plugin, message: finished } = await resolveQuery(listener, query);
       surroundings.replied({
         ...{ query, plugin },
-        zone: zoneLabels(listeners[listener - 1], byListener.get(listener) ?? new Map(), query),
+        zone,
         rcode: formatRcode((finished[FLAGS_OFF + 1] ?? 0) & RCODE_MASK),
         type: formatType(query.type),
         transport: client.transport,
@@ -345,10 +328,12 @@ export function createProgram(
       });
       return finished;
     },
-    caches: [...prepared.values()].flatMap(({ server, plugins }) =>
-      plugins.flatMap(({ core }) =>
-        core?.cache ? [{ id: core.cache.id, server, zones: zonesText(core.cache.zones) }] : [],
-      ),
+    caches: [...prepared.values()].flatMap(({ server, plugins, view }) =>
+      plugins.flatMap(({ core }) => {
+        if (core?.cache === undefined) return [];
+        const { id, zones: cached } = core.cache;
+        return [{ id, server, zones: zonesText(cached), view: view?.name ?? '' }];
+      }),
     ),
     refresh: (cache, message) => {
       const query = queryOf(message, OURSELVES);

@@ -6,6 +6,7 @@ import type { Directive } from '../corefile/corefile.js';
 import type { Next, Plugin, Query, WireName } from '../plugin.js';
 import type { WireCache } from './wire-cache.js';
 import type { ZoneCore } from './zone-core.js';
+import type { ZoneLabels } from './zone-labels.js';
 import type { KubernetesOptions } from './zone-options.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -38,14 +39,24 @@ export interface Surroundings {
   readonly fail: (reason: string) => void;
   /** Claims of a plugin are others than before: the cuts have to be made again. */
   readonly claimsChanged: () => void;
+  /** The host has a query to answer. */
+  readonly asked?: (request: HostRequest) => void;
   /** The host has answered a query. */
   readonly replied: (reply: HostReply) => void;
+}
+
+/** A query that the core has counted and left to the host. */
+export interface HostRequest {
+  readonly query: Query;
+  readonly zone: ZoneLabels;
+  /** Whose counters it is in. */
+  readonly counters: number;
 }
 
 /** A reply of the host, for metrics and samples. */
 export interface HostReply {
   readonly query: Query;
-  readonly zone: { readonly server: string; readonly zone: string; readonly view: string };
+  readonly zone: ZoneLabels;
   /** `NXDOMAIN` */
   readonly rcode: string;
   readonly plugin: string;

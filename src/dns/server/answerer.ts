@@ -3,6 +3,7 @@
  * host.
  */
 import type { Client } from '../plugin.js';
+import type { StreamMeter } from './zone-words.js';
 
 /** The exports of the core that answer; see assembly/abi-dns.ts. */
 export interface AnswerExports {
@@ -32,6 +33,8 @@ export interface Answerer {
   readonly view: Uint8Array;
   readonly words: DataView;
   readonly space: AnswerSpace;
+  /** Counts what comes over streams; left out: nobody wants to know. */
+  readonly meter?: StreamMeter;
   /** To be called after the core has answered: it may have left something to be asked for again. */
   readonly answered?: () => void;
 }

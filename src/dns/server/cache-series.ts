@@ -68,9 +68,9 @@ export function cacheFamilies(
   return SERIES.map(([name, type, help, read]) => ({
     // Each thread has caches of its own.
     ...{ name, type, help, aggregator: 'sum' },
-    values: caches.flatMap(({ id, server, zones }): Value[] =>
+    values: caches.flatMap(({ id, server, zones, view }): Value[] =>
       read(countsOf(id)).map(([more, value]) => ({
-        labels: { server, ...more, zones, view: '' },
+        labels: { server, ...more, zones, view },
         value: Number(value),
       })),
     ),

@@ -9,9 +9,11 @@ import type { MessagePort } from 'node:worker_threads';
 import { formatAddress } from '../../addr.js';
 import { DataplaneError, codeOf, messageOf } from '../../errors.js';
 import { createLog } from '../../log.js';
-import type { LogLevel } from '../../log.js';
+import type { Log, LogLevel } from '../../log.js';
 import { monotonicMs } from '../../native.js';
+import type { DefaultBind } from '../chain/listeners.js';
 import { createProgram } from '../chain/program.js';
+import type { ZoneLabels } from '../chain/zone-labels.js';
 import { coreModule } from '../../core/instance.js';
 import { readQueryLog } from '../../core/query-log.js';
 import type { Client } from '../plugin.js';
@@ -19,30 +21,38 @@ import type { Answerer } from './answerer.js';
 import { cacheFamilies } from './cache-series.js';
 import { openDnsCore } from './dns-core.js';
 import { countedZones, createDnsSeries } from './dns-series.js';
-import type { CountedZone } from './dns-series.js';
 import { explain } from './explain.js';
 import { createHostLog } from './host-log.js';
 import { listenAll } from './listen.js';
 import type { Listening } from './listen.js';
-import type { Bound, DefaultBind, FromThread } from './messages.js';
+import type { Bound, FromThread } from './messages.js';
 import type { PodsByAddress, ThreadSpec, ToThread } from './messages.js';
 import { createServerMetrics } from './metrics.js';
 import { createPending } from './pending.js';
 import { refusal } from './refusal.js';
+import { createStreamMeter } from './zone-words.js';
 
 type Orders = Exclude<ToThread, { type: 'start' }>;
+
+/** Lines of the chain. A plugin that gives itself a name has that one, and not both. */
+function chainLog(level: LogLevel): Log {
+  const root = createLog(level);
+  return Object.assign(root.child({ component: 'dns' }), { child: root.child.bind(root) });
+}
 
 function begin(parent: MessagePort, spec: ThreadSpec): void {
   const say = (message: FromThread, transfer: ArrayBuffer[] = []): void => {
     parent.postMessage(message, transfer);
   };
-  const log = createLog(spec.logLevel as LogLevel).child({ component: 'dns' });
+  const log = chainLog(spec.logLevel as LogLevel);
   const core = openDnsCore(spec.capacities, spec.sampleEvery);
   const hostLog = createHostLog(spec.sampleEvery, Math.random, monotonicMs);
   const metrics = createServerMetrics();
   let pods: PodsByAddress = new Map();
-  let zones: readonly (CountedZone | undefined)[] = [];
-  const series = createDnsSeries(core.counters, () => zones);
+  let zones: readonly (ZoneLabels | undefined)[] = [];
+  const meter = createStreamMeter(core.words);
+  const { counters: counts } = core;
+  const series = createDnsSeries({ counters: counts, zones: () => zones, streamed: meter.words });
   // Plugins may speak before all are there; nobody has asked for the cuts yet.
   let claimsChanged = (): void => undefined;
   const program = createProgram(
@@ -62,17 +72,19 @@ function begin(parent: MessagePort, spec: ThreadSpec): void {
       claimsChanged: () => {
         claimsChanged();
       },
+      asked: series.asked,
       replied: (reply) => {
         series.replied(reply);
         hostLog.note(reply);
       },
     },
     networkInterfaces(),
+    spec.bind,
   );
   claimsChanged = () => {
     say({ type: 'cuts', cuts: program.cuts() });
   };
-  const { answer, counters, listeners, settings } = program;
+  const { answer, counters, enabled, listeners, settings } = program;
   zones = countedZones(counters);
   const withPod = (client: Client): Client => {
     const pod = pods.get(formatAddress(client.address));
@@ -88,16 +100,17 @@ function begin(parent: MessagePort, spec: ThreadSpec): void {
   const listener = listeners[0]?.id ?? 0;
   const answerer: Answerer = {
     ...core,
+    meter,
     answered: () => {
       for (const { cache, query } of core.wireCache.takeDue()) program.refresh(cache, query);
     },
   };
   let listening: Listening | undefined;
 
-  const listenNow = async (bind: DefaultBind): Promise<void> => {
+  const listenNow = async (ports: DefaultBind['ports']): Promise<void> => {
     const { isShared, isFirst } = spec;
     try {
-      const options = { bind, isShared, hasStreams: isFirst };
+      const options = { ports, isShared, hasStreams: isFirst };
       listening = await listenAll(listeners, answerer, pending.ask, options);
       say({ type: 'listening', bound: listening.bound });
     } catch (error) {
@@ -147,8 +160,8 @@ function begin(parent: MessagePort, spec: ThreadSpec): void {
       const page = part === 'core' ? readQueryLog(core, since) : hostLog.page(since);
       say({ type: 'queried', id, page });
     },
-    listen: ({ bind }) => {
-      void listenNow(bind);
+    listen: ({ ports }) => {
+      void listenNow(ports);
     },
     stop: ({ graceMs, successors }) => {
       void stop(graceMs, successors);
@@ -164,6 +177,7 @@ function begin(parent: MessagePort, spec: ThreadSpec): void {
       zones: program.zones,
       cuts: program.cuts(),
       counters,
+      enabled,
       settings,
     },
   });

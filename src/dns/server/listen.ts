@@ -4,9 +4,11 @@ import { networkInterfaces } from 'node:os';
 import type { TlsOptions } from 'node:tls';
 import { formatAddress, parseAddress } from '../../addr.js';
 import { DataplaneError, isErrno, messageOf } from '../../errors.js';
+import type { DefaultBind } from '../chain/listeners.js';
 import type { ProgramListener } from '../chain/program.js';
+import type { TlsFiles } from '../plugins/tls.js';
 import type { Answerer, AskHost } from './answerer.js';
-import type { Bound, DefaultBind } from './messages.js';
+import type { Bound } from './messages.js';
 import { listenStream } from './stream.js';
 import type { StreamListener } from './stream.js';
 import { listenUdp, udpAt } from './udp.js';
@@ -26,7 +28,8 @@ export interface Listening {
 }
 
 export interface ListenOptions {
-  readonly bind: DefaultBind;
+  /** Instead of those of the Corefile. */
+  readonly ports: DefaultBind['ports'];
   readonly isShared: boolean;
   /** TCP and TLS as well. */
   readonly hasStreams: boolean;
@@ -37,11 +40,7 @@ const CHOSEN_TRIES = 8;
 const ANY_HOSTS = ['0.0.0.0', '::'];
 
 /** `tls CERT KEY [CA]` of the listener's blocks. @throws DataplaneError ERR_CONFIG */
-function tlsOf({ tls, port }: ProgramListener): TlsOptions {
-  if (tls === undefined) {
-    const what = `tls://:${port}: expected a directive tls with certificate and key in its server block`;
-    throw new DataplaneError('ERR_CONFIG', what);
-  }
+function tlsOptionsOf({ cert, key, ca }: TlsFiles): TlsOptions {
   const read = (file: string): Buffer => {
     try {
       return readFileSync(file);
@@ -49,7 +48,6 @@ function tlsOf({ tls, port }: ProgramListener): TlsOptions {
       throw new DataplaneError('ERR_CONFIG', `tls: ${messageOf(error)}`, { cause: error });
     }
   };
-  const { cert, key, ca } = tls;
   return {
     cert: read(cert),
     key: read(key),
@@ -81,7 +79,7 @@ export async function listenAll(
   ask: AskHost,
   options: ListenOptions,
 ): Promise<Listening> {
-  const { ports } = options.bind;
+  const { ports } = options;
   const isChosen = listeners.some(({ port }) => (ports[port] ?? port) === 0);
   for (let tries = 1; ; tries++) {
     try {
@@ -127,45 +125,30 @@ async function listenOnce(
     }
     if (!options.hasStreams) return;
     const transport = scheme === 'dns' ? 'tcp' : 'tls';
-    const tls = transport === 'tls' ? { tls: tlsOf(listener) } : {};
+    const files = transport === 'tls' ? listener.tls : undefined;
+    const tls = files && { tls: tlsOptionsOf(files) };
     const spec = { ...at, port: chosen, timeouts, ...tls };
     const stream = await listenStream(spec, core, ask);
     streams.push(stream);
     bound.push({ ...where, port: stream.port, transport, fd: undefined });
   };
 
-  const openHosts = async (
-    listener: ProgramListener,
-    wanted: readonly string[],
-    namedPort: number,
-  ): Promise<void> => {
-    let port = namedPort;
-    for (const host of wanted.length > 0 ? wanted : ANY_HOSTS) {
+  const openHosts = async (listener: ProgramListener): Promise<void> => {
+    const { scheme, hosts, port } = listener;
+    for (const host of hosts.length > 0 ? hosts : ANY_HOSTS) {
+      // What the kernel has chosen for one address is the port of all.
+      const chosen = bound.find((each) => each.scheme === scheme && each.namedPort === port)?.port;
       try {
-        await openOne(listener, host, port);
-        // What the kernel has chosen for one address is the port of all.
-        port = bound.at(-1)?.port ?? port;
+        await openOne(listener, host, chosen ?? options.ports[port] ?? port);
       } catch (error) {
-        const isSpare = wanted.length === 0 && host === '::' && isMissingFamily(error);
+        const isSpare = hosts.length === 0 && host === '::' && isMissingFamily(error);
         if (!isSpare) throw error;
       }
     }
   };
 
-  const openAll = async (): Promise<void> => {
-    for (const listener of listeners) {
-      const { scheme, hosts, port } = listener;
-      if (scheme !== 'dns' && scheme !== 'tls') {
-        const what = `${scheme}://:${port}: expected dns:// or tls://, others are not served`;
-        throw new DataplaneError('ERR_CONFIG', what);
-      }
-      const { bind } = options;
-      await openHosts(listener, hosts.length > 0 ? hosts : bind.hosts, bind.ports[port] ?? port);
-    }
-  };
-
   try {
-    await openAll();
+    for (const listener of listeners) await openHosts(listener);
   } catch (error) {
     close();
     throw error;

@@ -1,7 +1,8 @@
 /** What a DNS thread and the thread that started it say to each other. */
 import type { Corefile } from '../corefile/corefile.js';
 import type { Cut } from '../chain/cuts.js';
-import type { ZoneCounters } from '../chain/program.js';
+import type { DefaultBind } from '../chain/listeners.js';
+import type { EnabledPlugin, ZoneCounters } from '../chain/zone-labels.js';
 import type { Settings } from '../chain/settings.js';
 import type { ZoneInstance } from '../chain/setup.js';
 import type { QueryPage } from '../../core/query-log.js';
@@ -10,16 +11,9 @@ import type { DnsCapacities } from './dns-core.js';
 import type { Explained } from './explain.js';
 import type { Family } from './series.js';
 
-/** Where listeners listen whose server blocks have no `bind`. */
-export interface DefaultBind {
-  /** Texts of addresses; empty: all there are. */
-  readonly hosts: readonly string[];
-  /** Ports instead of those of the Corefile. */
-  readonly ports: Readonly<Record<number, number>>;
-}
-
 export interface ThreadSpec {
   readonly corefile: Corefile;
+  readonly bind: DefaultBind;
   readonly capacities: DnsCapacities;
   readonly logLevel: string;
   /** The only one, or the first: it has the streams, and its cuts count. */
@@ -72,7 +66,7 @@ export type ToThread =
       readonly since: number | undefined;
     }
   /** Open the sockets and answer. */
-  | { readonly type: 'listen'; readonly bind: DefaultBind }
+  | { readonly type: 'listen'; readonly ports: DefaultBind['ports'] }
   /**
    * No more queries; those under way are answered within `graceMs`, by the sockets of `successors` (of
    * this process) where they are at the same address.
@@ -100,6 +94,7 @@ export interface ThreadReady {
   readonly zones: readonly ZoneInstance[];
   readonly cuts: readonly Cut[];
   readonly counters: readonly ZoneCounters[];
+  readonly enabled: readonly EnabledPlugin[];
   readonly settings: Settings;
 }
 

@@ -4,11 +4,12 @@ import { deferred } from '../../deferred.js';
 import { DataplaneError } from '../../errors.js';
 import type { ErrorCode } from '../../errors.js';
 import type { Cut } from '../chain/cuts.js';
+import type { DefaultBind } from '../chain/listeners.js';
 import type { QueryPage } from '../../core/query-log.js';
 import type { Client } from '../plugin.js';
 import type { AskHost } from './answerer.js';
 import type { Explained } from './explain.js';
-import type { Bound, DefaultBind, FromThread, LogPart, PodsByAddress } from './messages.js';
+import type { Bound, FromThread, LogPart, PodsByAddress } from './messages.js';
 import type { ThreadReady, ThreadSpec, ToThread } from './messages.js';
 import type { Family } from './series.js';
 
@@ -27,9 +28,10 @@ export interface DnsThread {
   /**
    * Open its sockets.
    *
+   * @param ports  instead of those of the Corefile
    * @throws DataplaneError ERR_CONFIG, or the system's error; it has none then
    */
-  listen(bind: DefaultBind): Promise<readonly Bound[]>;
+  listen(ports: DefaultBind['ports']): Promise<readonly Bound[]>;
   /** Its sockets. */
   bound(): readonly Bound[];
   /** Settles when it is over: after `stop`, or rejected with what it died of. */
@@ -157,9 +159,9 @@ export async function startDnsThread(
     ended: over.promise,
     cuts: () => cuts,
     bound: () => bound,
-    listen: (bind) => {
+    listen: (ports) => {
       opening = deferred();
-      say({ type: 'listen', bind });
+      say({ type: 'listen', ports });
       return Promise.race([opening.promise, over.promise.then(() => bound)]);
     },
     applyNames: (records) =>

@@ -23,6 +23,8 @@ import type { EarlySocket } from './setup.js';
 export interface Early {
   /** Everything to who answers from now on, at the same addresses. Once. */
   handOver(thread: DnsThread): void;
+  /** There will be nobody to hand it over to. */
+  close(): void;
 }
 
 /** Names of a record's size at least. */
@@ -68,6 +70,9 @@ function serve(core: DnsCore, sockets: readonly EarlySocket[]): Early {
     refusal,
   );
   const open: { readonly udp: UdpListener; readonly socket: EarlySocket }[] = [];
+  const close = (): void => {
+    for (const { udp } of open) udp.close();
+  };
   try {
     for (const socket of sockets) {
       const address = parseAddress(socket.host);
@@ -75,10 +80,11 @@ function serve(core: DnsCore, sockets: readonly EarlySocket[]): Early {
       open.push({ socket, udp: listenUdp(spec, core, ask) });
     }
   } catch (error) {
-    for (const { udp } of open) udp.close();
+    close();
     throw error;
   }
   return {
+    close,
     handOver: (thread) => {
       server.resolve(thread);
       const successors = thread.bound();

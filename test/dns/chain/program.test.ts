@@ -2,6 +2,7 @@ import test from 'ava';
 import dnsPacket from 'dns-packet';
 import * as abi from '../../../assembly/abi-dns.js';
 import { parseAddress } from '../../../src/addr.js';
+import type { DefaultBind } from '../../../src/dns/chain/listeners.js';
 import { createProgram } from '../../../src/dns/chain/program.js';
 import type { DnsProgram } from '../../../src/dns/chain/program.js';
 import type { Surroundings } from '../../../src/dns/chain/setup.js';
@@ -50,8 +51,8 @@ const surroundings = ({ zone }: World = {}): Surroundings => {
   };
 };
 
-const open = (text: string, world?: World): DnsProgram =>
-  createProgram(parseText(text), surroundings(world), {});
+const open = (text: string, world?: World, bind?: DefaultBind): DnsProgram =>
+  createProgram(parseText(text), surroundings(world), {}, bind);
 
 const shown = (
   program: DnsProgram,
@@ -362,7 +363,7 @@ test('settings of a block are those of the listeners that it is on', async (t) =
 
 test('the main listener is the first one, whatever stands in front of it in the file', async (t) => {
   for (const [others, hosts] of [
-    ['tls://. {\n any\n}\na.test:5353 {\n any\n}\n', []],
+    ['tls://. {\n tls a b\n any\n}\na.test:5353 {\n any\n}\n', []],
     ['a.test {\n bind 127.0.0.1\n any\n}\n', []],
   ] as const) {
     const program = open(`${others}. {\n any\n}\n`);
@@ -377,4 +378,56 @@ test('the main listener is the first one, whatever stands in front of it in the 
     [53, 5353],
   );
   await bound.close();
+});
+
+test('listeners: addresses of the command line and of bind are one listener where they are one', (t) => {
+  const blocks = 'a.test {\n bind 127.0.0.1 ::1\n any\n}\nb.test {\n any\n}\n';
+  const shownOf = (hosts: readonly string[]) => {
+    const { listeners } = open(blocks, undefined, { hosts, ports: {} });
+    return listeners.map((each) => [
+      each.server,
+      each.hosts,
+      each.blocks.flatMap(({ zones }) => zones.map(formatName)),
+    ]);
+  };
+  t.deepEqual(shownOf([]), [
+    ['dns://:53', [], ['b.test.']],
+    ['dns://127.0.0.1:53', ['127.0.0.1', '::1'], ['a.test.']],
+  ]);
+  t.deepEqual(shownOf(['0:0::1', '192.0.2.1']), [
+    ['dns://[::1]:53', ['::1'], ['a.test.', 'b.test.']],
+    ['dns://:53', ['192.0.2.1'], ['b.test.']],
+    ['dns://127.0.0.1:53', ['127.0.0.1'], ['a.test.']],
+  ]);
+});
+
+test('listeners: what the command line makes one place is served by one block', (t) => {
+  const twice = '. {\n any\n}\n.:5353 {\n any\n}\n';
+  t.throws(() => open(twice, undefined, { hosts: [], ports: { 53: 5353 } }), {
+    message: 'Corefile:4: zone . is served at the same address already, by Corefile:1',
+  });
+  t.is(open(twice, undefined, { hosts: [], ports: { 53: 0, 5353: 0 } }).listeners.length, 2);
+  const viewed = twice.replace('any', 'view ours {\n expr true\n }\n any');
+  const [listener] = open(viewed, undefined, { hosts: [], ports: { 53: 5353 } }).listeners;
+  t.is(listener?.blocks.length, 2);
+  t.is(listener?.port, 53);
+});
+
+test('forward: whether an upstream is this server goes by where it listens', (t) => {
+  const to = (upstream: string) => `. {\n forward . ${upstream}\n}\n`;
+  const isRefused = (upstream: string, bind: DefaultBind): boolean => {
+    try {
+      void open(to(upstream), undefined, bind).close();
+      return false;
+    } catch (error) {
+      return /is this DNS server itself/.test(String(error));
+    }
+  };
+  const here: DefaultBind = { hosts: ['127.0.0.1'], ports: { 53: 5353 } };
+  t.false(isRefused('127.0.0.53', here));
+  t.false(isRefused('127.0.0.1', here));
+  t.false(isRefused('127.0.0.2:5353', here));
+  t.true(isRefused('127.0.0.1:5353', here));
+  t.true(isRefused('127.0.0.2:5353', { ...here, hosts: [] }));
+  t.false(isRefused('127.0.0.1', { hosts: [], ports: { 53: 0 } }));
 });
