@@ -146,8 +146,7 @@ export function formatAddress(address: Address): string {
 
 /** `10.0.0.1:80`, `[2001:db8::1]:80`: the form endpoints are sorted by. */
 export function formatAddressPort(address: Address, port: number): string {
-  const text = formatAddress(address);
-  return address.family === 6 ? `[${text}]:${port}` : `${text}:${port}`;
+  return joinHostPort(formatAddress(address), port);
 }
 
 /**
@@ -260,6 +259,11 @@ export function parseMac(text: string): Uint8Array {
 
 export function formatMac(mac: Uint8Array): string {
   return Array.from(mac, (octet) => octet.toString(16).padStart(2, '0')).join(':');
+}
+
+/** `192.0.2.1:53`, `[2001:db8::1]:53`, `:53`, `localhost:53`. */
+export function joinHostPort(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Where a server listens; an unspecified host is every address. */

@@ -1,7 +1,7 @@
 /** What files need that node:fs has no one call for. */
-import { closeSync, fsyncSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { lstat, open, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isErrno } from './errors.js';
 
 /** Have the names in a folder on disk: of files that were made, renamed or removed there. */
@@ -31,6 +31,23 @@ export function readIfThere(file: string): string | undefined {
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
+  }
+}
+
+/**
+ * Make a folder and those above it. Below /proc, where nothing can be made, Node's own `recursive` would
+ * never come to an end.
+ *
+ * @throws the error of the system
+ */
+export function makeFolder(path: string, mode = 0o755): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  makeFolder(dirname(path), mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const isMade = isErrno(error, 'EEXIST') && statSync(path).isDirectory();
+    if (!isMade) throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The report of a run as files. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../../src/disk.js';
 import { htmlReport } from './html.js';
 import { markdownReport } from './markdown.js';
 import { runText, type Run } from './run-file.js';
@@ -10,9 +11,6 @@ const PROBE = '.writable';
 /**
  * Find out whether a report can be written into a directory, made if it is not there: before an hour
  * of measuring, not after.
- *
- * Folders are made one by one: a recursive mkdir of Node's never ends where the kernel lets nobody make
- * any, as in /proc.
  *
  * @throws Error with one sentence
  */
@@ -28,12 +26,6 @@ export function prepareReport(dir: string): void {
       `no report can be written into ${dir} (${why}): say another folder by --report`,
     );
   }
-}
-
-function makeFolder(dir: string): void {
-  if (existsSync(dir)) return;
-  makeFolder(path.dirname(dir));
-  mkdirSync(dir);
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatAddress, parseAddress } from '../addr.js';
+import { formatAddress, joinHostPort, parseAddress } from '../addr.js';
 import type { Control, LocalPod } from '../compile/control.js';
 import type { SluiceConfig } from '../config/config.js';
 import type { Lane } from '../core/lane-client.js';
@@ -108,7 +108,7 @@ export async function openNodeDns(parts: NodeDnsParts): Promise<NodeDns | undefi
     failed: parts.failed,
   });
   for (const { scheme, host, port: bound, transport } of server.bound()) {
-    log.info(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${bound} (${transport})`);
+    log.info(`${scheme}://${joinHostPort(host, bound)} (${transport})`);
   }
   control.onNames((keys) => {
     times.touched(keys);

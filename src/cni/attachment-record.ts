@@ -3,10 +3,12 @@ import { formatAddress, formatMac } from '../addr.js';
 import { readAnnotations } from '../ipam/annotations.js';
 import type { AddressWishes } from '../ipam/annotations.js';
 import type { StoredAttachment } from './attachment-store.js';
+import { present } from './decode-result.js';
 import { delegateRecord } from './delegated.js';
 import { CNI_CODE, CniError } from './errors.js';
 import { ownerOf } from './request.js';
 import type { CniRequest } from './request.js';
+import type { ResultRoute } from './result.js';
 
 /**
  * What the pod's annotations ask for, and the runtime: its word counts before, address family by
@@ -66,4 +68,12 @@ export function recordOf(
     ...(ipRanges.length === 0 ? {} : { hasOwnRanges: true }),
     sinceMs: nowMs,
   };
+}
+
+/** Routes that an address plugin has named, as a record has them; nothing when there are none. */
+export function keptRoutes(routes: readonly ResultRoute[]): Pick<StoredAttachment, 'routes'> {
+  const kept = routes.map(({ dst, mtu, advmss, priority, table }) => {
+    return { dst, ...present({ mtu, advmss, metric: priority, table }) };
+  });
+  return kept.length === 0 ? {} : { routes: kept };
 }

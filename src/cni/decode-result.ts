@@ -30,7 +30,9 @@ const SCOPE_MAX = 255;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Members that say something; an optional one that does not is left out. */
-function present<T extends object>(members: { [K in keyof T]: T[K] | undefined }): Partial<T> {
+export function present<T extends object>(members: {
+  [K in keyof T]: T[K] | undefined;
+}): Partial<T> {
   const entries = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as Partial<T>;
 }

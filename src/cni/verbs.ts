@@ -14,7 +14,7 @@ import { formatAddress, hostCidr, formatCidr, parseAddress } from '../addr.js';
 import type { Address } from '../addr.js';
 import { messageOf } from '../errors.js';
 import type { AddressWishes } from '../ipam/annotations.js';
-import { recordOf, wishesOf } from './attachment-record.js';
+import { keptRoutes, recordOf, wishesOf } from './attachment-record.js';
 import type { StoredAttachment } from './attachment-store.js';
 import type { AttachedLink, Attachments } from './attachments.js';
 import { collect } from './collect.js';
@@ -131,14 +131,7 @@ export function createVerbs(ports: VerbPorts): CniHandler {
       const granted = await grant(request, wishes, signal);
       signal.throwIfAborted();
       const ips = granted.ips.map(formatAddress);
-      const routes = granted.routes.map(({ dst, mtu, advmss, priority, table }) => ({
-        dst,
-        ...(mtu === undefined ? {} : { mtu }),
-        ...(advmss === undefined ? {} : { advmss }),
-        ...(priority === undefined ? {} : { metric: priority }),
-        ...(table === undefined ? {} : { table }),
-      }));
-      const attachment = { ...pending, ips, ...(routes.length === 0 ? {} : { routes }) };
+      const attachment = { ...pending, ips, ...keptRoutes(granted.routes) };
       const link = await attachments.attach(attachment);
       signal.throwIfAborted();
       await store.put({ ...attachment, isPending: false });

@@ -9,7 +9,7 @@
  *       validation. As there, `null`, "" and 0s mean the default.
  */
 import { z } from 'zod';
-import { parseAddress, parseBindAddress, parseCidr } from '../addr.js';
+import { joinHostPort, parseAddress, parseBindAddress, parseCidr } from '../addr.js';
 import { parseGoDuration } from '../go-duration.js';
 import { check, findingAt, parsed, throwFindings } from '../validate.js';
 import type { Finding } from '../validate.js';
@@ -44,8 +44,7 @@ const bindAddress = (port: number) =>
   parsed((given: string) => {
     if (given === '') return '';
     const isBare = /^[^:[\]]+$/.test(given) || (given.includes('::') && !given.includes(']'));
-    const host = given.includes(':') ? `[${given}]` : given;
-    const whole = isBare ? `${host}:${port}` : given;
+    const whole = isBare ? joinHostPort(given, port) : given;
     parseBindAddress(whole);
     return whole;
   }).nullish();

@@ -2,6 +2,7 @@
  * The HTTP endpoints a Corefile asks for: health, ready, prometheus (CoreDNS, the plugins of these
  * names).
  */
+import { joinHostPort } from '../addr.js';
 import type { Settings } from '../dns/chain/settings.js';
 import type { ServerMetrics } from '../dns/server/metrics.js';
 import { messageOf } from '../errors.js';
@@ -44,8 +45,7 @@ const PROBE_PAUSE_MS = 1_000;
 const PROBE_MS = 5_000;
 const MS_PER_SEC = 1000;
 
-const urlOf = ({ host }: Address, port: number): string =>
-  `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+const urlOf = ({ host }: Address, port: number): string => `http://${joinHostPort(host, port)}`;
 
 /** Paths by address: plugins may share one. */
 function wantedBy({ health, ready, prometheus }: Settings): Map<string, [Address, Set<Path>]> {

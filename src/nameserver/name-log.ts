@@ -6,9 +6,9 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../disk.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
-import { makeFolder } from './folder.js';
 import { framed, nameBatches, nameLogHead } from './name-log-format.js';
 
 /** Written anew when it is larger than this, and than GROWTH times what was last written anew. */

@@ -6,8 +6,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import { joinHostPort } from '../addr.js';
 import { DNS_CAPACITIES } from '../dns/server/dns-core.js';
 import type { DefaultBind } from '../dns/chain/listeners.js';
+import { makeFolder } from '../disk.js';
 import { DataplaneError, messageOf } from '../errors.js';
 import type { Log, LogLevel } from '../log.js';
 import { createCluster } from '../model/cluster.js';
@@ -21,7 +23,6 @@ import type { Early } from './early/early.js';
 import { keepEarlySetup } from './early/setup.js';
 import { createEndpoints } from './endpoints.js';
 import type { Endpoints } from './endpoints.js';
-import { makeFolder } from './folder.js';
 import { startNameserver } from './nameserver.js';
 import type { Nameserver, NameserverOptions } from './nameserver.js';
 import { NAME_LOG } from './name-log-format.js';
@@ -254,7 +255,7 @@ export async function serveDns(given: ServeOptions, log: Log, signal: AbortSigna
     },
   });
   for (const { scheme, host, port, transport } of server.bound()) {
-    log.info(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port} (${transport})`);
+    log.info(`${scheme}://${joinHostPort(host, port)} (${transport})`);
   }
   const endpoints = createEndpoints({ server, metrics, log });
   const admin = await openAdmin(options, server, log);

@@ -20,6 +20,11 @@ export const owner = (containerId: string, ifname = 'eth0', network = 'k8s'): Ow
   ifname,
 });
 
+/** The list of a GC. */
+export const valid = (...containerIds: string[]) => ({
+  'cni.dev/valid-attachments': containerIds.map((containerID) => ({ containerID, ifname: 'eth0' })),
+});
+
 /** A request as dispatch hands it on. */
 export function requestOf(
   verb: RequestVerb,

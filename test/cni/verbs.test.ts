@@ -6,16 +6,12 @@ import { CNI_CODE, CniError, toCniError } from '../../src/cni/errors.js';
 import type { CniResult } from '../../src/cni/result.js';
 import { IpamError } from '../../src/ipam/ipam.js';
 import { cluster } from '../ipam/blocks/managers.js';
-import { addressesOf, memoryIpam, owner, requestOf, verbsRig } from './verbs-rig.js';
+import { addressesOf, memoryIpam, owner, requestOf, valid, verbsRig } from './verbs-rig.js';
 
 const ANNOTATIONS = 'io.kubernetes.cri.pod-annotations';
 const annotated = (annotations: Record<string, string>, rest: object = {}) => ({
   runtimeConfig: { [ANNOTATIONS]: annotations, ...rest },
 });
-const valid = (...containerIds: string[]) => ({
-  'cni.dev/valid-attachments': containerIds.map((containerID) => ({ containerID, ifname: 'eth0' })),
-});
-const HOST_LOCAL = { ipam: { type: 'host-local', subnet: '10.7.0.0/24' } };
 
 const ADD_STEPS = ['store.begin', 'ipam.acquire', 'link.attach', 'store.complete'];
 const UNDO_STEPS = ['link.detach', 'ipam.release', 'store.remove'];
@@ -295,46 +291,6 @@ test('verbs: GC leaves an ADD under way and what was made again since alone', as
   t.is(left().length, 3);
 });
 
-test("verbs: a delegate's addresses are given back without its configuration, too", async (t) => {
-  const { run, calls, left, records } = verbsRig();
-  const args = { CNI_ARGS: 'K8S_POD_NAME=web;K8S_POD_NAMESPACE=default' };
-  const result = await run(requestOf('ADD', 'c1', HOST_LOCAL, args));
-  t.is(result?.ips[0]?.address, '10.7.0.9/32');
-  calls.splice(0);
-  await run(requestOf('GC', '', { ...HOST_LOCAL, ...valid() }));
-  t.deepEqual(
-    calls.map(({ type, verb }) => `${type} ${verb}`),
-    ['host-local DEL', 'host-local GC'],
-  );
-  t.like(calls[0]?.env, {
-    CNI_CONTAINERID: 'c1',
-    CNI_IFNAME: 'eth0',
-    CNI_NETNS: '/run/netns/c1',
-    CNI_PATH: '/opt/cni/bin',
-    ...args,
-  });
-  t.deepEqual(calls[0]?.stdin, { cniVersion: '1.1.0', name: 'k8s', type: 'sluice', ...HOST_LOCAL });
-  t.deepEqual(left(), []);
-
-  await run(requestOf('ADD', 'c2', HOST_LOCAL));
-  calls.splice(0);
-  // The administrator has changed the configuration meanwhile.
-  await run(requestOf('DEL', 'c2'));
-  t.is(calls[0]?.verb, 'DEL');
-  t.is(records.size, 0);
-});
-
-test('verbs: an ADD that fails after its delegate has given an address calls the delegate again', async (t) => {
-  const { run, failing, calls, left } = verbsRig();
-  failing.add('link.attach');
-  await t.throwsAsync(run(requestOf('ADD', 'c1', HOST_LOCAL)));
-  t.deepEqual(
-    calls.map(({ verb }) => verb),
-    ['ADD', 'DEL'],
-  );
-  t.deepEqual(left(), []);
-});
-
 test('verbs: why no address is given is a code of its own', async (t) => {
   const { ipam } = memoryIpam();
   const acquire = () => Promise.reject(new IpamError('exhausted', 'no address is free'));
@@ -349,24 +305,6 @@ test('ADD: the record names the namespace itself, whatever its path leads to lat
   await rig.run(requestOf('ADD', 'c1', {}, { CNI_NETNS: '/proc/self/ns/net' }));
   const { dev, ino } = statSync('/proc/self/ns/net', { bigint: true });
   t.is(rig.records.get('k8s/c1/eth0')?.netnsId, `${dev}:${ino}`);
-});
-
-test('verbs: an address plugin that is not there leaves nothing behind, and keeps no DEL from its end [cni 25]', async (t) => {
-  const { run, failures, records, lines } = verbsRig();
-  failures.set('delegate.ADD', new CniError(CNI_CODE.INVALID_CONFIG, 'host-locl is not there'));
-  failures.set('delegate.DEL', new CniError(CNI_CODE.INVALID_CONFIG, 'host-locl is not there'));
-  await t.throwsAsync(run(requestOf('ADD', 'c1', HOST_LOCAL)), { message: /not there/ });
-  t.is(records.size, 0);
-  t.true(lines.some(({ msg }) => String(msg).includes('nothing to give back')));
-  await t.notThrowsAsync(run(requestOf('DEL', 'c1', HOST_LOCAL)));
-  // What it has given has to be taken back some day.
-  failures.delete('delegate.ADD');
-  await run(requestOf('ADD', 'c1', HOST_LOCAL));
-  await t.throwsAsync(run(requestOf('DEL', 'c1', HOST_LOCAL)), { message: /not there/ });
-  t.is(records.size, 1);
-  failures.clear();
-  await run(requestOf('DEL', 'c1', HOST_LOCAL));
-  t.is(records.size, 0);
 });
 
 test('verbs: what plugins before have made is in the result of a chained ADD, behind ours', async (t) => {
@@ -406,23 +344,6 @@ test("verbs: the runtime's DNS of a pod is in the result", async (t) => {
   const dns = { nameservers: ['192.0.2.53'] };
   const result = await run(requestOf('ADD', 'c1', { runtimeConfig, dns }));
   t.like(result?.dns, { nameservers: ['10.96.0.10'], search: ['svc'] });
-});
-
-test('verbs: routes of an address plugin lead by our gateway, and are kept for the link', async (t) => {
-  const { run, granting, links, records } = verbsRig();
-  granting.routes = [
-    { dst: '0.0.0.0/0', gw: '10.7.0.1' },
-    { dst: '10.0.0.0/8', gw: '10.99.0.1', priority: 7 },
-    { dst: 'fd00::/8' },
-  ];
-  const result = await run(requestOf('ADD', 'c1', HOST_LOCAL));
-  t.deepEqual(result?.routes, [
-    { dst: '0.0.0.0/0', gw: '169.254.1.1' },
-    { dst: '10.0.0.0/8', gw: '169.254.1.1', priority: 7 },
-  ]);
-  const routes = [{ dst: '10.0.0.0/8', metric: 7 }];
-  t.deepEqual(links.get('k8s/c1/eth0')?.routes, routes);
-  t.deepEqual(records.get('k8s/c1/eth0')?.routes, routes);
 });
 
 test('verbs: CHECK in another namespace than the one that was attached fails', async (t) => {

@@ -2,7 +2,7 @@
  * Where server blocks listen: addresses that have the same blocks are one listener.
  */
 import { isIP } from 'node:net';
-import { formatAddress, parseAddress } from '../../addr.js';
+import { formatAddress, joinHostPort, parseAddress } from '../../addr.js';
 import { failAt, placeOf, shown } from '../corefile/complaint.js';
 import type { Corefile, Scheme, ServerAddress, ServerBlock } from '../corefile/corefile.js';
 import type { WireName } from '../plugin.js';
@@ -62,15 +62,16 @@ function spelled(host: string): string {
 
 /** Text of a listener: `dns://[::1]:53`. */
 function labelOf({ scheme, port }: Pick<Place, 'scheme' | 'port'>, host = ''): string {
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${joinHostPort(host, port)}`;
 }
 
 /** The port that is opened for one of the Corefile. */
-export function openPort({ ports }: DefaultBind, port: number): number {
+export function openPort(ports: DefaultBind['ports'], port: number): number {
   return ports[port] ?? port;
 }
 
-const ANY_HOSTS = ['0.0.0.0', '::'];
+/** All addresses there are, for sockets that have one each. */
+export const ANY_HOSTS: readonly string[] = ['0.0.0.0', '::'];
 
 /**
  * Where a block is asked by plain DNS, `IP:port`. A port that the kernel is still to choose is nobody's
@@ -83,12 +84,10 @@ export function ownAddresses(
 ): string[] {
   return plans
     .filter(({ scheme, blocks }) => scheme === 'dns' && blocks.some((each) => each.block === block))
-    .map(({ hosts, port }) => ({ hosts, port: openPort(bind, port) }))
+    .map(({ hosts, port }) => ({ hosts, port: openPort(bind.ports, port) }))
     .filter(({ port }) => port !== 0)
     .flatMap(({ hosts, port }) =>
-      (hosts.length === 0 ? ANY_HOSTS : hosts).map((host) =>
-        host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
-      ),
+      (hosts.length === 0 ? ANY_HOSTS : hosts).map((host) => joinHostPort(host, port)),
     );
 }
 
@@ -127,7 +126,7 @@ function placesOf({ blocks }: Corefile, interfaces: Interfaces, bind: DefaultBin
       failAt(token, `${shown(token.text)}: expected dns:// or tls://, others are not served`);
     }
     // Ports that the kernel is to choose are as many as the Corefile has.
-    const opened = openPort(bind, port) || `any for ${port}`;
+    const opened = openPort(bind.ports, port) || `any for ${port}`;
     const key = `${scheme} ${opened} ${host}`;
     const place: Place = places.get(key) ?? {
       ...{ scheme, host, port, zones: new Map(), boundBy: undefined, isDefault: false },

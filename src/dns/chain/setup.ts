@@ -6,10 +6,19 @@ import type { Directive } from '../corefile/corefile.js';
 import type { Next, Plugin, Query, WireName } from '../plugin.js';
 import type { WireCache } from './wire-cache.js';
 import type { ZoneCore } from './zone-core.js';
-import type { ZoneLabels } from './zone-labels.js';
 import type { KubernetesOptions } from './zone-options.js';
 
 export type Labels = Readonly<Record<string, string>>;
+
+/** Who has a query: the labels of metrics. */
+export interface ZoneLabels {
+  /** `dns://:53` */
+  readonly server: string;
+  /** `example.org.` */
+  readonly zone: string;
+  /** Empty: none. */
+  readonly view: string;
+}
 
 /** Numbers for dashboards; names and labels are CoreDNS's. */
 export interface Metrics {

@@ -6,7 +6,7 @@ import { foldName, formatName } from '../wire/name.js';
 import type { ListenerPlan } from './listeners.js';
 import { blockFor, zoneOf } from './server-blocks.js';
 import type { BlocksByZone } from './server-blocks.js';
-import type { Labels, Metrics } from './setup.js';
+import type { Labels, Metrics, ZoneLabels } from './setup.js';
 
 /** Counters of the core: those of one zone of a server. */
 export interface ZoneCounters {
@@ -38,16 +38,6 @@ export function counterIndex(
 ): number {
   const isMeant = (each: ZoneCounters): boolean => each.server === server && each.zone === zone;
   return counters.find(isMeant)?.index ?? DNS_ZONE_NONE;
-}
-
-/** Who has a query: the labels of metrics. */
-export interface ZoneLabels {
-  /** `dns://:53` */
-  readonly server: string;
-  /** `example.org.` */
-  readonly zone: string;
-  /** Empty: none. */
-  readonly view: string;
 }
 
 /** Of what no server block has (CoreDNS's word). */

@@ -9,6 +9,7 @@
  * Spec  CoreDNS, plugin/forward: TO
  */
 import { isIP } from 'node:net';
+import { joinHostPort } from '../../addr.js';
 import { DataplaneError, messageOf } from '../../errors.js';
 import { lookUpHost } from './host-name.js';
 import type { LookUp } from './host-name.js';
@@ -44,8 +45,7 @@ function refuse(text: string, what: string): DataplaneError {
 
 /** `10.0.0.1:53`, `tls://[2001:db8::1]:853`: names an upstream in logs and metrics. */
 export function formatUpstream({ transport, address, port }: UpstreamSpec): string {
-  const host = address.includes(':') ? `[${address}]` : address;
-  return `${transport === 'tls' ? 'tls://' : ''}${host}:${port}`;
+  return `${transport === 'tls' ? 'tls://' : ''}${joinHostPort(address, port)}`;
 }
 
 interface HostPort {

@@ -65,15 +65,13 @@ function cut(value: Uint8Array, size: number): Uint8Array[] | undefined {
   );
 }
 
-/** A list of items of one size, such as addresses. */
-function listForm(
-  size: number,
-  parse: (item: string) => Uint8Array,
-  format: (item: Uint8Array) => string,
-): ParamForm {
+/** A list of addresses. */
+function hints(family: 4 | 6): ParamForm {
+  const size = family === 4 ? ADDR4_SIZE : ADDR6_SIZE;
+  const parse = (item: Uint8Array) => parseIp(Buffer.from(item).toString('latin1'), family);
+  const format = (item: Uint8Array) => formatField(`ip${family}`, item);
   return {
-    parse: (text) =>
-      Buffer.concat(splitList(text).map((item) => parse(Buffer.from(item).toString('latin1')))),
+    parse: (text) => Buffer.concat(splitList(text).map(parse)),
     format: (value) => cut(value, size)?.map(format).join(','),
   };
 }
@@ -144,27 +142,13 @@ const BY_NAME: Readonly<Record<string, { readonly key: number } & ParamForm>> = 
     parse: (text) => parseUnsigned(text, 2),
     format: (value) => (value.length === 2 ? String(readU16(value, 0)) : undefined),
   },
-  ipv4hint: {
-    key: 4,
-    ...listForm(
-      ADDR4_SIZE,
-      (item) => parseIp(item, 4),
-      (item) => formatField('ip4', item),
-    ),
-  },
+  ipv4hint: { key: 4, ...hints(4) },
   ech: {
     key: 5,
     parse: (text) => (text === '' ? failWord(text, 'a value') : parseEncoded(text, 'base64')),
     format: (value) => (value.length === 0 ? undefined : formatField('base64', value)),
   },
-  ipv6hint: {
-    key: 6,
-    ...listForm(
-      ADDR6_SIZE,
-      (item) => parseIp(item, 6),
-      (item) => formatField('ip6', item),
-    ),
-  },
+  ipv6hint: { key: 6, ...hints(6) },
   dohpath: { key: 7, ...OPAQUE },
 };
 

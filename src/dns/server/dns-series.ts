@@ -11,9 +11,9 @@ import {
   ZONE_REPLIES_WORD,
   ZONE_REQUESTS_WORD,
 } from '../../../assembly/abi-dns.js';
-import type { HostReply, HostRequest } from '../chain/setup.js';
+import type { HostReply, HostRequest, ZoneLabels } from '../chain/setup.js';
 import { DROPPED } from '../chain/zone-labels.js';
-import type { ZoneCounters, ZoneLabels } from '../chain/zone-labels.js';
+import type { ZoneCounters } from '../chain/zone-labels.js';
 import { DURATION_BUCKETS } from './metrics.js';
 import { createHistograms, createSums } from './series.js';
 import type { Family, Labels, Value } from './series.js';

@@ -13,7 +13,7 @@ import type { Log, LogLevel } from '../../log.js';
 import { monotonicMs } from '../../native.js';
 import type { DefaultBind } from '../chain/listeners.js';
 import { createProgram } from '../chain/program.js';
-import type { ZoneLabels } from '../chain/zone-labels.js';
+import type { ZoneLabels } from '../chain/setup.js';
 import { coreModule } from '../../core/instance.js';
 import { readQueryLog } from '../../core/query-log.js';
 import type { Client } from '../plugin.js';

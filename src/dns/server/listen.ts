@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os';
 import type { TlsOptions } from 'node:tls';
 import { formatAddress, parseAddress } from '../../addr.js';
 import { DataplaneError, isErrno, messageOf } from '../../errors.js';
+import { ANY_HOSTS, openPort } from '../chain/listeners.js';
 import type { DefaultBind } from '../chain/listeners.js';
 import type { ProgramListener } from '../chain/program.js';
 import type { TlsFiles } from '../plugins/tls.js';
@@ -37,7 +38,6 @@ export interface ListenOptions {
 
 /** Ports that the kernel may choose before none is to be had. */
 const CHOSEN_TRIES = 8;
-const ANY_HOSTS = ['0.0.0.0', '::'];
 
 /** `tls CERT KEY [CA]` of the listener's blocks. @throws DataplaneError ERR_CONFIG */
 function tlsOptionsOf({ cert, key, ca }: TlsFiles): TlsOptions {
@@ -80,7 +80,7 @@ export async function listenAll(
   options: ListenOptions,
 ): Promise<Listening> {
   const { ports } = options;
-  const isChosen = listeners.some(({ port }) => (ports[port] ?? port) === 0);
+  const isChosen = listeners.some(({ port }) => openPort(ports, port) === 0);
   for (let tries = 1; ; tries++) {
     try {
       return await listenOnce(listeners, core, ask, options);
@@ -139,7 +139,7 @@ async function listenOnce(
       // What the kernel has chosen for one address is the port of all.
       const chosen = bound.find((each) => each.scheme === scheme && each.namedPort === port)?.port;
       try {
-        await openOne(listener, host, chosen ?? options.ports[port] ?? port);
+        await openOne(listener, host, chosen ?? openPort(options.ports, port));
       } catch (error) {
         const isSpare = hosts.length === 0 && host === '::' && isMissingFamily(error);
         if (!isSpare) throw error;

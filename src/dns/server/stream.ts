@@ -100,16 +100,15 @@ export async function listenStream(
     const { client } = connection;
     const flags = DNS_F_TCP | (client.address.family === 6 ? DNS_F_IPV6 : 0);
     view.set(message, space.streamAt);
-    const call = (): number =>
-      exports.dnsAnswer(
-        spec.listener,
-        space.streamAt,
-        message.length,
-        STREAM_SIZE - 1,
-        flags,
-        native.monotonicMs(),
-      );
-    const result = core.meter?.measure(message.length, call) ?? call();
+    const result = exports.dnsAnswer(
+      spec.listener,
+      space.streamAt,
+      message.length,
+      STREAM_SIZE - 1,
+      flags,
+      native.monotonicMs(),
+    );
+    core.meter?.count(message.length, result);
     if (result !== DNS_HOST) {
       noteClient(core, client.address.bytes);
       send(connection, view.subarray(space.streamAt, space.streamAt + Math.max(result, 0)));

@@ -3,10 +3,14 @@
  * core has not told apart.
  */
 import {
-  DNS_COUNTERS_BASE,
+  CUT_ZONE_OFF,
+  DNS_BASE,
+  DNS_CUT_OFF,
+  DNS_DROP,
   DNS_HOST,
   DNS_SIZE_SLOTS,
   DNS_ZONE_MAX,
+  DNS_ZONE_NONE,
   DNS_ZONE_WORDS,
   ZONE_DO_WORD,
   ZONE_REPLY_BYTES_WORD,
@@ -35,8 +39,6 @@ export type Proto = (typeof WAYS)[number]['proto'];
 
 /** TLS is TCP. */
 export const protoOf = (transport: string): Proto => (transport === 'udp' ? 'udp' : 'tcp');
-
-const WORD_SIZE = 8;
 
 /** First slot and sum of a histogram. */
 export interface SizeWords {
@@ -92,34 +94,26 @@ export function addRequest(words: ZoneWords, { query, counters }: HostRequest): 
 export interface StreamMeter {
   readonly words: Pick<ZoneWords, 'read'>;
   /**
-   * Let the core answer a query that has come over a stream.
+   * Count a query that has come over a stream, before the core answers another one.
    *
-   * @param size  of the query
-   * @param call  `dnsAnswer`
+   * @param size    of the query
+   * @param result  of `dnsAnswer`
    */
-  measure(size: number, call: () => number): number;
+  count(size: number, result: number): void;
 }
 
 /** @param memory  of the core */
 export function createStreamMeter(memory: DataView): StreamMeter {
   const words = createZoneWords();
-  // Whose counters a query is in is not said; their sum of bytes has grown.
-  const sums = (): number[] =>
-    Array.from({ length: DNS_ZONE_MAX }, (_, zone) => {
-      const word = zone * DNS_ZONE_WORDS + ZONE_REQUEST_BYTES_WORD;
-      return memory.getUint32(DNS_COUNTERS_BASE + word * WORD_SIZE, true);
-    });
   return {
     words,
-    measure: (size, call) => {
-      const before = sums();
-      const result = call();
-      const after = sums();
-      const zone = before.findIndex((sum, i) => sum !== after[i]);
-      if (zone < 0) return result;
+    count: (size, result) => {
+      // As in the core: who is not answered is not counted.
+      if (result === DNS_DROP) return;
+      const cut = memory.getUint32(DNS_BASE + DNS_CUT_OFF, true);
+      const zone = cut === 0 ? DNS_ZONE_NONE : memory.getUint8(cut + CUT_ZONE_OFF);
       words.addSize(zone, REQUEST_SIZES, size);
       if (result !== DNS_HOST) words.addSize(zone, REPLY_SIZES, result);
-      return result;
     },
   };
 }

@@ -6,8 +6,8 @@
  *         fallthrough [ZONES...]
  *     }
  *
- * A file that is changed, or one that it includes, is read again; while it is wrong, what was read before is served. A file
- * that is not there at the start is waited for, and its zones fail until then.
+ * A file that is changed, or one that it includes, is read again; while it is wrong, what was read
+ * before is served. A file that is not there at the start is waited for, and its zones fail until then.
  *
  * Spec  CoreDNS 1.14.7, plugin/file, without transfers
  */
