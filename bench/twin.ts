@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -38,19 +38,30 @@ async function isCurrent(out: string, sources: readonly string[]): Promise<boole
   return true;
 }
 
-/**
- * Compile bench/native/NAME.c unless the program is newer than every source.
- *
- * @returns path of the program
- */
-export async function compileNative(name: string): Promise<string> {
+async function compile(name: string): Promise<string> {
   const source = path.join(NATIVE_DIR, `${name}.c`);
   const headers = HEADERS.map((file) => path.join(NATIVE_DIR, file));
   const out = path.join(OUT_DIR, name);
   if (await isCurrent(out, [source, ABI_HEADER, ...headers])) return out;
   await mkdir(OUT_DIR, { recursive: true });
-  await execFileAsync('gcc', [...FLAGS, '-o', out, source]);
+  // A program cannot be started while it is written to (execve(2), ETXTBSY).
+  const part = `${out}.${process.pid}`;
+  await execFileAsync('gcc', [...FLAGS, '-o', part, source]);
+  await rename(part, out);
   return out;
+}
+
+const compiled = new Map<string, Promise<string>>();
+
+/**
+ * Compile bench/native/NAME.c unless the program is newer than every source.
+ *
+ * @returns path of the program
+ */
+export function compileNative(name: string): Promise<string> {
+  const program = compiled.get(name) ?? compile(name);
+  compiled.set(name, program);
+  return program;
 }
 
 export interface TwinSample {

@@ -243,18 +243,20 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * Read a MAC address such as `02:53:00:00:00:01`.
+ * Read a MAC address such as `02:53:00:00:00:01`; `02-53-00-00-00-01` and `0253.0000.0001` are the same.
  *
  * @throws DataplaneError ERR_ADDRESS
  */
 export function parseMac(text: string): Uint8Array {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) {
+  const isMac = /^[0-9a-f]{2}([:-])[0-9a-f]{2}(\1[0-9a-f]{2}){4}$|^[0-9a-f]{4}(\.[0-9a-f]{4}){2}$/i;
+  if (!isMac.test(text)) {
     throw new DataplaneError(
       'ERR_ADDRESS',
       `${JSON.stringify(text)} is not a MAC address; expected six octets such as 02:53:00:00:00:01`,
     );
   }
-  return Uint8Array.from(text.split(':'), (octet) => Number.parseInt(octet, 16));
+  const octets = text.replaceAll(/[:.-]/g, '').match(/../g) ?? [];
+  return Uint8Array.from(octets, (octet) => Number.parseInt(octet, 16));
 }
 
 export function formatMac(mac: Uint8Array): string {

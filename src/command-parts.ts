@@ -1,5 +1,5 @@
 /** What commands share: options, and how they print. */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { packageVersion } from './package-root.js';
 
 /** Of every command that is about the agent. */
@@ -22,5 +22,14 @@ export function print(text: string): void {
 
 export const configOption = (): Option =>
   new Option('-c, --config <file>', "the agent's configuration").default('/etc/sluice/sluice.yaml');
+
+const PORT_MAX = 65_535;
+
+/** 0 is any that is free. @throws InvalidArgumentError */
+export function readPort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
+  throw new InvalidArgumentError(`expected a port from 0 to ${PORT_MAX}`);
+}
 
 export const jsonOption = (): Option => new Option('--json', 'print JSON');

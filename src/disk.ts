@@ -38,16 +38,19 @@ export function readIfThere(file: string): string | undefined {
  * Make a folder and those above it. Below /proc, where nothing can be made, Node's own `recursive` would
  * never come to an end.
  *
- * @throws the error of the system
+ * @returns the topmost of those it has made; undefined: it was there
+ * @throws  the error of the system
  */
-export function makeFolder(path: string, mode = 0o755): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  makeFolder(dirname(path), mode);
+export function makeFolder(path: string, mode = 0o755): string | undefined {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return undefined;
+  const topmost = makeFolder(dirname(path), mode);
   try {
     mkdirSync(path, { mode });
+    return topmost ?? path;
   } catch (error) {
-    const isMade = isErrno(error, 'EEXIST') && statSync(path).isDirectory();
-    if (!isMade) throw error;
+    const isThere = isErrno(error, 'EEXIST') && statSync(path).isDirectory();
+    if (!isThere) throw error;
+    return topmost;
   }
 }
 

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
-import { configOption, jsonOption, print } from './command-parts.js';
+import { configOption, jsonOption, print, readPort } from './command-parts.js';
 import type { Common } from './command-parts.js';
 import { SAMPLE_EVERY_MAX } from './core/query-log.js';
 import { DataplaneError } from './errors.js';
@@ -45,13 +45,6 @@ interface AskOptions extends Common {
 }
 
 const DEFAULT_CONF = 'Corefile';
-const PORT_MAX = 65_535;
-
-function readPort(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
-  throw new InvalidArgumentError(`expected a port from 0 to ${PORT_MAX}`);
-}
 
 function readSample(text: string): number {
   const every = Number(text);

@@ -5,6 +5,8 @@ import { POD_NAMES } from './topology.js';
 import type { PodName } from './topology.js';
 
 const CURL_SEC = '8';
+/** What a wordy curl says about a failure: which one, and the system's own error for a connection. */
+const WHY = /^(curl: |\* (connect to |Immediate connect fail))/;
 /** Below the limit of a proof, so that the proof tells what curl said. */
 const HTTP_TIMEOUT_MS = 40_000;
 
@@ -122,13 +124,14 @@ export function createClients(onAnswer: (pod: PodName) => void, watch: () => Wat
     const [host, only] = aim(to);
     // curl asks once for each number of the range, on a new connection since the server closes.
     const url = `http://${bracketed(host)}:${port}/who?[1-${count}]`;
-    const options = ['-sS', '--max-time', CURL_SEC, ...only];
+    const options = ['-sSv', '--max-time', CURL_SEC, ...only];
     const command: Command = ['curl', ...options, url];
     const result = await from.runAsync(command, { timeoutMs: HTTP_TIMEOUT_MS });
     const answers = lines(result.stdout).map((line) => line.split(' saw '));
     const names = answers.map(([name = '']) => podOf(name));
     // curl's exit code is that of its last transfer: the others' failures stand in stderr only.
-    expectCount('requests', names.length, count, [...new Set(lines(result.stderr))].join('; '));
+    const failures = lines(result.stderr).filter((line) => WHY.test(line));
+    expectCount('requests', names.length, count, [...new Set(failures)].join('; '));
     if (result.status !== 0) throw failure(command, result);
     names.forEach(onAnswer);
     return { pods: tally(names), saw: new Set(answers.map(([, saw = '']) => saw)), retries: 0 };

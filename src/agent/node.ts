@@ -2,7 +2,7 @@
  * What an agent holds of its node: the kernel's side first, then the lane over it, in the order in
  * which each needs the other.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SluiceConfig } from '../config/config.js';
 import { startLane } from '../core/lane-client.js';
@@ -10,6 +10,7 @@ import type { Lane } from '../core/lane-client.js';
 import type { PortSpec } from '../core/lane-messages.js';
 import { LAYOUT_HASH } from '../core/layout-hash.js';
 import type { Capacities } from '../core/regions.js';
+import { makeFolder } from '../disk.js';
 import { createHooks, releaseLaneSide } from '../kernel/hooks.js';
 import type { Hooks } from '../kernel/hooks.js';
 import { preparePinDir, requireRoot } from '../kernel/host.js';
@@ -82,7 +83,7 @@ export function openNode(config: SluiceConfig, log: Log): Node {
 function keepPorts({ stateDir }: SluiceConfig, { sysctl }: Netns): void {
   const before = reservePorts(sysctl);
   if (before === undefined) return;
-  mkdirSync(stateDir, { recursive: true });
+  makeFolder(stateDir);
   writeFileSync(join(stateDir, RESERVED_PORTS_FILE), before);
 }
 

@@ -6,7 +6,6 @@
  * and not at every change: the agent must not be late for the next one because it talks about the
  * last.
  */
-import { mkdirSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -14,6 +13,7 @@ import type { Control } from '../compile/control.js';
 import type { Explanation } from '../compile/explain.js';
 import type { SluiceConfig } from '../config/config.js';
 import type { Lane } from '../core/lane-client.js';
+import { makeFolder } from '../disk.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { OverlayStatus } from './publish.js';
@@ -82,7 +82,7 @@ export interface StatusParts {
 }
 
 export function createStatusFile({ config, lane, control, log, overlay }: StatusParts): StatusFile {
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o755 });
+  makeFolder(config.stateDir);
   const file = join(config.stateDir, STATUS_FILE);
   const since = new Date().toISOString();
   const { nodeName, offload } = config;

@@ -64,6 +64,8 @@ const schema = z.strictObject({
       args: z.string(),
       /** Its standard input. */
       conf: z.record(z.string(), z.unknown()),
+      /** The gateways it has said, by address; pods have ours instead. */
+      gateways: z.record(z.string(), z.string()).optional(),
     })
     .optional(),
   /** The runtime said the ranges, which need not be the node's. */

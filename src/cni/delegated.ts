@@ -2,10 +2,12 @@
  * Addresses that another plugin gives: which one, and how to call it again when nobody sends its
  * configuration any more.
  */
+import { formatAddress } from '../addr.js';
 import type { StoredAttachment } from './attachment-store.js';
 import type { DelegateCall } from './delegate.js';
 import type { CniRequest, RequestVerb } from './request.js';
-import type { CniResult } from './result.js';
+import { bareAddress } from './result.js';
+import type { CniResult, ResultIp } from './result.js';
 import { readVersion } from './version.js';
 
 /**
@@ -39,6 +41,47 @@ export function delegateRecord(request: CniRequest): StoredAttachment['delegate'
     args: request.env.get('CNI_ARGS') ?? '',
     conf: { cniVersion, name, type: plugin, ipam: ipam.raw },
   };
+}
+
+/** Gateways by address: a pod never sees those of an address plugin, which has its own idea of the link. */
+export type Gateways = Readonly<Record<string, string>>;
+
+export function gatewaysOf(ips: readonly ResultIp[]): Gateways {
+  const said = ips.flatMap((ip): [string, string][] =>
+    ip.gateway === undefined ? [] : [[formatAddress(bareAddress(ip)), ip.gateway]],
+  );
+  return Object.fromEntries(said);
+}
+
+/** What a record keeps of them; nothing when there are none. */
+export function keptGateways(
+  { delegate }: StoredAttachment,
+  gateways: Gateways,
+): Pick<StoredAttachment, 'delegate'> {
+  if (delegate === undefined || Object.keys(gateways).length === 0) return {};
+  return { delegate: { ...delegate, gateways } };
+}
+
+interface CheckInput {
+  readonly prevResult?: { readonly ips?: readonly ResultIp[] };
+}
+
+/**
+ * A CHECK as the address plugin expects it: with the gateways it has said where the runtime, which
+ * knows our result alone, has ours. The plugin `static` compares them.
+ */
+export function asDelegateSaid(
+  request: CniRequest,
+  { gateways }: NonNullable<StoredAttachment['delegate']>,
+): DelegateCall {
+  if (gateways === undefined) return request;
+  const input = JSON.parse(request.stdin) as CheckInput;
+  const ips = input.prevResult?.ips?.map((ip) => {
+    const gateway = gateways[formatAddress(bareAddress(ip))];
+    return gateway === undefined ? ip : { ...ip, gateway };
+  });
+  const prevResult = { ...input.prevResult, ips };
+  return { ...request, stdin: JSON.stringify({ ...input, prevResult }) };
 }
 
 /** The call of a record's plugin, and who that is; undefined: the agent has given its addresses. */

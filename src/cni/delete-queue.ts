@@ -7,9 +7,9 @@
  * succeed is moved to `rejected/`, where only the last few are kept.
  */
 import { watch } from 'node:fs';
-import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeParts } from '../disk.js';
+import { makeFolder, removeParts } from '../disk.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Dispatch } from './dispatch.js';
@@ -56,7 +56,7 @@ async function listQueued(folder: string): Promise<string[]> {
 /** Move a file aside, for somebody to look at. */
 async function reject(folder: string, name: string): Promise<void> {
   const aside = join(folder, REJECTED_FOLDER);
-  await mkdir(aside, { recursive: true, mode: OWNER_ONLY });
+  makeFolder(aside, OWNER_ONLY);
   await rename(join(folder, name), join(aside, name));
   const kept = await listQueued(aside);
   for (const old of kept.slice(0, -REJECTED_MAX)) await rm(join(aside, old), { force: true });
@@ -70,7 +70,7 @@ export async function startDeleteQueue(
   folder: string,
   { dispatch, log, periodMs = PERIOD_MS }: DeleteQueueOptions,
 ): Promise<DeleteQueue> {
-  await mkdir(folder, { recursive: true, mode: OWNER_ONLY });
+  makeFolder(folder, OWNER_ONLY);
   /** Files that have failed, as logged. */
   const failing = new Set<string>();
   let isOver = false;

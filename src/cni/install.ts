@@ -6,19 +6,9 @@
  * its folder. The configuration comes last, and only when the agent says that it is ready: from
  * then on the node counts as having a network.
  */
-import {
-  lstat,
-  mkdir,
-  open,
-  readFile,
-  readdir,
-  readlink,
-  rename,
-  rm,
-  symlink,
-} from 'node:fs/promises';
+import { lstat, open, readFile, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { removeParts, syncFolder } from '../disk.js';
+import { makeFolder, removeParts, syncFolder } from '../disk.js';
 import { DataplaneError, isErrno } from '../errors.js';
 import { askCni } from './client.js';
 import { CAPABILITIES } from './runtime-config.js';
@@ -92,7 +82,7 @@ async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
 async function place(path: string, make: (part: string) => Promise<void>): Promise<void> {
   const folder = dirname(path);
   const part = join(folder, `.${basename(path)}.${process.pid}`);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   await rm(part, { force: true });
   try {
     await make(part);

@@ -72,6 +72,11 @@ export function parseAddressWithLength(text: string): AddressWithLength {
   throw new RangeError(`${text}: expected an address and a length`);
 }
 
+/** The address of an entry, without its length. */
+export function bareAddress({ address }: ResultIp): Address {
+  return parseAddressWithLength(address).address;
+}
+
 /** Of an address or a network in text. */
 export function familyOf(prefix: string): 4 | 6 {
   return prefix.includes(':') ? 6 : 4;

@@ -19,13 +19,13 @@ import type { StoredAttachment } from './attachment-store.js';
 import type { AttachedLink, Attachments } from './attachments.js';
 import { collect } from './collect.js';
 import type { CollectPorts } from './collect.js';
-import { delegateOf } from './delegated.js';
+import { asDelegateSaid, delegateOf, gatewaysOf, keptGateways } from './delegated.js';
 import type { CniHandler } from './dispatch.js';
 import { CNI_CODE, CniError } from './errors.js';
 import { lostNetns, withNetnsId } from './recorded-netns.js';
 import { ownerOf } from './request.js';
 import type { CniRequest } from './request.js';
-import { addressesOf, behind, chooseDns, familyOf, parseAddressWithLength } from './result.js';
+import { addressesOf, bareAddress, behind, chooseDns, familyOf } from './result.js';
 import type { CniResult, Dns, ResultRoute } from './result.js';
 
 export interface VerbPorts extends CollectPorts {
@@ -40,6 +40,8 @@ export interface VerbPorts extends CollectPorts {
 /** Addresses for an attachment, and what came with them. */
 interface Granted {
   readonly ips: readonly Address[];
+  /** By address, where a plugin has said them. */
+  readonly gateways: Readonly<Record<string, string>>;
   readonly routes: readonly ResultRoute[];
   readonly dns: Dns;
 }
@@ -97,8 +99,9 @@ export function createVerbs(ports: VerbPorts): CniHandler {
     if (delegate !== undefined) {
       const given = await askDelegate(delegate, 'ADD', request, signal);
       const { ips, routes, dns } = given ?? NOTHING;
-      const addresses = ips.map(({ address }) => parseAddressWithLength(address).address);
-      return { ips: addresses, routes: besideDefault(routes, addresses), dns };
+      const addresses = ips.map(bareAddress);
+      const gateways = gatewaysOf(ips);
+      return { ips: addresses, gateways, routes: besideDefault(routes, addresses), dns };
     }
     const ips = await ipam.acquire({
       owner: ownerOf(request),
@@ -107,7 +110,7 @@ export function createVerbs(ports: VerbPorts): CniHandler {
       rangeSets: request.conf.runtimeConfig.ipRanges,
       pools,
     });
-    return { ips, routes: [], dns: {} };
+    return { ips, gateways: {}, routes: [], dns: {} };
   };
 
   const add = async (request: CniRequest, signal: AbortSignal): Promise<CniResult> => {
@@ -131,7 +134,12 @@ export function createVerbs(ports: VerbPorts): CniHandler {
       const granted = await grant(request, wishes, signal);
       signal.throwIfAborted();
       const ips = granted.ips.map(formatAddress);
-      const attachment = { ...pending, ips, ...keptRoutes(granted.routes) };
+      const attachment = {
+        ...pending,
+        ...keptGateways(pending, granted.gateways),
+        ...keptRoutes(granted.routes),
+        ips,
+      };
       const link = await attachments.attach(attachment);
       signal.throwIfAborted();
       await store.put({ ...attachment, isPending: false });
@@ -163,9 +171,7 @@ export function createVerbs(ports: VerbPorts): CniHandler {
     const fail = (message: string): never => {
       throw new CniError(CNI_CODE.CHECK_FAILED, message);
     };
-    const said = addressesOf(prevResult, owner.ifname).map(({ address }) =>
-      formatAddress(parseAddressWithLength(address).address),
-    );
+    const said = addressesOf(prevResult, owner.ifname).map((ip) => formatAddress(bareAddress(ip)));
     const missing = known.ips.find((ip) => !said.includes(ip));
     if (missing !== undefined) fail(`prevResult: ips: ${missing} of ${owner.ifname} is missing`);
     if (request.netns !== undefined && request.netns !== known.netns) {
@@ -175,7 +181,7 @@ export function createVerbs(ports: VerbPorts): CniHandler {
     const wrong = attachments.check(known);
     if (wrong !== undefined) fail(wrong);
     if (known.delegate !== undefined) {
-      await askDelegate(known.delegate.type, 'CHECK', request);
+      await askDelegate(known.delegate.type, 'CHECK', asDelegateSaid(request, known.delegate));
       return;
     }
     const held = (await ipam.held(owner)).map(formatAddress);

@@ -3,9 +3,9 @@
  *
  * Spec: flannel-io/flannel, pkg/subnet/subnet.go (WriteSubnetFile)
  */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { readIfThere } from '../disk.js';
+import { makeFolder, readIfThere } from '../disk.js';
 import { formatAddress, formatCidr } from '../addr.js';
 import type { Cidr, Family } from '../addr.js';
 
@@ -44,7 +44,7 @@ export function subnetText({ networks, subnets, mtu, isMasqueraded }: SubnetFact
 /** Replace the file as a whole, unless it says so already. @returns whether it was written */
 export function writeSubnetFile(file: string, text: string): boolean {
   if (readIfThere(file) === text) return false;
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   writeFileSync(`${file}.new`, text, { mode: 0o644 });
   renameSync(`${file}.new`, file);
   return true;

@@ -15,7 +15,6 @@ import {
   fdatasync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -23,7 +22,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { syncFolderNow } from '../disk.js';
+import { makeFolder, syncFolderNow } from '../disk.js';
 import { DataplaneError } from '../errors.js';
 import { formatChange, parseLines } from './lines.js';
 import { takeLockFile } from './lock-file.js';
@@ -190,7 +189,7 @@ function createWriter(file: string, opened: Opened<unknown>) {
  * @throws DataplaneError ERR_STATE when another process has it open
  */
 export function openJournal<V>(file: string, options: JournalOptions<V>): Journal<V> {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file), 0o700);
   const release = takeLockFile(`${file}.lock`, file);
   let opened: Opened<V>;
   try {

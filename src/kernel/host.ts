@@ -1,6 +1,7 @@
 /** What a node must have before anything else: rights, a BPF file system, forwarding. */
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { makeFolder } from '../disk.js';
 import { DataplaneError } from '../errors.js';
 import { isBpffs, mountBpffs } from '../native.js';
 
@@ -31,5 +32,5 @@ export function preparePinDir(pinDir: string): void {
     const message = `pinDir ${pinDir} has a dot in a name, which BPF file systems reserve: choose another`;
     throw new DataplaneError('ERR_KERNEL', message);
   }
-  mkdirSync(join(pinDir), { recursive: true, mode: 0o700 });
+  makeFolder(pinDir, 0o700);
 }

@@ -4,7 +4,7 @@
  * Pins lie in `<pinDir>/maps`. They are what survives the agent: its successor maps the same
  * pages and goes on with the same flows, if layout and sizes are still what it expects.
  */
-import { existsSync, mkdirSync, unlinkSync } from 'node:fs';
+import { existsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CONTROL_BYTES,
@@ -16,6 +16,7 @@ import {
   FLOW6_SIZE,
   TALLY_SIZE,
 } from '../../assembly/abi.js';
+import { makeFolder } from '../disk.js';
 import { DataplaneError, messageOf } from '../errors.js';
 import {
   closeFd,
@@ -190,7 +191,7 @@ export function openMaps(pinDir: string, caps: MapCapacities): Maps {
   const warnings: string[] = [];
   let adopted = false;
   try {
-    mkdirSync(join(pinDir, 'maps'), { recursive: true, mode: 0o700 });
+    makeFolder(join(pinDir, 'maps'), 0o700);
     for (const group of [STATE_MAPS, STEERING_MAPS]) {
       const found = findPinned(pinDir, group, specs, caps.layout);
       for (const [name, fd] of found.fds) fds.set(name, fd);

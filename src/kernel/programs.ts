@@ -4,9 +4,10 @@
  * Links lie in `<pinDir>/links`. A pinned link stays attached when the agent is gone; its
  * successor replaces the program in it, and no packet goes unseen in between.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { release } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { makeFolder } from '../disk.js';
 import { DataplaneError, codeOf, messageOf } from '../errors.js';
 import {
   closeFd,
@@ -152,7 +153,7 @@ export function attachTc(
   const attachType = direction === 'ingress' ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
   try {
     if (replaceInPinned(pin, progFd)) return true;
-    mkdirSync(join(pinDir, 'links'), { recursive: true, mode: 0o700 });
+    makeFolder(join(pinDir, 'links'), 0o700);
     pinLink(linkCreate(progFd, ifindex, attachType, 0, netnsFd), pin);
     return false;
   } catch (error) {
@@ -186,7 +187,7 @@ export function attachXdp(pinDir: string, progFd: number, target: AttachTarget):
   };
   try {
     if (replaceInPinned(pin, progFd)) return { mode: 'unchanged' };
-    mkdirSync(join(pinDir, 'links'), { recursive: true, mode: 0o700 });
+    makeFolder(join(pinDir, 'links'), 0o700);
     try {
       attach(XDP_FLAGS_DRV_MODE);
       return { mode: 'native' };

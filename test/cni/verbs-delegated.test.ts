@@ -1,6 +1,11 @@
 /** What the verbs do where another plugin gives the addresses. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import test from 'ava';
 import { CNI_CODE, CniError } from '../../src/cni/errors.js';
+import { convertTo } from '../../src/cni/result.js';
+import { needs } from '../support/skip.js';
+import { execute } from './plugin.js';
 import { requestOf, valid, verbsRig } from './verbs-rig.js';
 
 const HOST_LOCAL = { ipam: { type: 'host-local', subnet: '10.7.0.0/24' } };
@@ -79,3 +84,28 @@ test('verbs: routes of an address plugin lead by our gateway, and are kept for t
   t.deepEqual(links.get('k8s/c1/eth0')?.routes, routes);
   t.deepEqual(records.get('k8s/c1/eth0')?.routes, routes);
 });
+
+const PLUGIN = '/usr/lib/cni/static';
+
+needs({ also: existsSync(PLUGIN) ? undefined : 'needs the CNI plugin static' })(
+  'verbs: a CHECK says the gateways that the address plugin gave, which `static` looks for',
+  async (t) => {
+    const { run, granting, calls } = verbsRig();
+    const addresses = [{ address: '10.7.0.9/24', gateway: '10.7.0.1' }, { address: 'fd07::9/64' }];
+    const more = { ipam: { type: 'static', addresses }, cniVersion: '1.0.0' };
+    granting.ips = addresses;
+    const result = await run(requestOf('ADD', 'c1', more));
+    assert(result !== undefined);
+    t.is(result.ips[0]?.gateway, '169.254.1.1');
+    const prevResult = convertTo(result, '1.0.0');
+    const request = requestOf('CHECK', 'c1', { ...more, prevResult });
+    await run(request);
+    const check = (stdin: string) => {
+      const env = { ...Object.fromEntries(request.env), CNI_COMMAND: 'CHECK' };
+      return execute({ file: PLUGIN, env, stdin });
+    };
+    const { exit, stdout } = await check(JSON.stringify(calls.at(-1)?.stdin));
+    t.is(exit, 0, stdout);
+    t.regex((await check(request.stdin)).stdout, /Failed to match addr 10\.7\.0\.9/);
+  },
+);

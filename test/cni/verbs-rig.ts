@@ -6,7 +6,7 @@ import type { Attachments } from '../../src/cni/attachments.js';
 import type { AskDelegate } from '../../src/cni/delegated.js';
 import { parseRequest } from '../../src/cni/request.js';
 import type { CniRequest, RequestVerb } from '../../src/cni/request.js';
-import type { ResultRoute } from '../../src/cni/result.js';
+import type { ResultIp, ResultRoute } from '../../src/cni/result.js';
 import { createUndo } from '../../src/cni/undo.js';
 import { createVerbs } from '../../src/cni/verbs.js';
 import { IpamError, ownerKey } from '../../src/ipam/ipam.js';
@@ -135,8 +135,11 @@ export function verbsRig(options: RigOptions = {}) {
   const failing = new Set<string>();
   /** Steps that fail with an error of their own. */
   const failures = new Map<string, Error>();
-  /** What an address plugin gives beside its address. */
-  const granting: { routes: ResultRoute[] } = { routes: [] };
+  /** What an address plugin gives. */
+  const granting: { ips: ResultIp[]; routes: ResultRoute[] } = {
+    ips: [{ address: '10.7.0.9/24' }],
+    routes: [],
+  };
   /** Waited for before a step is done. */
   const holds = new Map<string, Promise<void>>();
   const step: Step = async (name) => {
@@ -155,7 +158,7 @@ export function verbsRig(options: RigOptions = {}) {
     await step(`delegate.${verb}`);
     calls.push({ type, verb, stdin: JSON.parse(stdin), env: Object.fromEntries(env) });
     if (verb !== 'ADD') return undefined;
-    return { interfaces: [], ips: [{ address: '10.7.0.9/24' }], dns: {}, ...granting };
+    return { interfaces: [], dns: {}, ...granting };
   };
   const ipam = options.ipam ?? memory.ipam;
   const turns = createTurns();

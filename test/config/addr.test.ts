@@ -80,10 +80,15 @@ test('addr: prefixes are exact in the configuration, masked in objects', (t) => 
 test('addr: MAC addresses round', (t) => {
   t.is(formatMac(parseMac('02:53:00:00:00:01')), '02:53:00:00:00:01');
   t.is(formatMac(parseMac('AA:bb:CC:dd:EE:ff')), 'aa:bb:cc:dd:ee:ff');
+  for (const other of ['02-53-00-00-00-01', '0253.0000.0001']) {
+    t.is(formatMac(parseMac(other)), '02:53:00:00:00:01', other);
+  }
   for (const bad of [
     '02:53:00:00:00',
     '2:53:00:00:00:01',
-    '02-53-00-00-00-01',
+    '02-53:00-00-00-01',
+    '0253.0000:0001',
+    '025300000001',
     'g0:00:00:00:00:00',
   ]) {
     t.throws(() => parseMac(bad), { message: /is not a MAC address/ }, bad);

@@ -35,6 +35,14 @@ async function reread(file: string): Promise<[string, number][]> {
   return entries;
 }
 
+test('journal: its folder is made, and where nothing can be made, that is an error at once', async (t) => {
+  const file = path.join(folder, 'a', 'b', 'journal');
+  await open(file).close();
+  t.is(statSync(path.dirname(file)).mode & 0o777, 0o700);
+  // Node's own `recursive` never returns from here.
+  t.throws(() => open('/proc/sluice/a/journal'), { code: 'ENOENT' });
+});
+
 test('journal: a change is in memory at once and in the file when it resolves', async (t) => {
   const file = newFile();
   const journal = open(file);

@@ -1,8 +1,8 @@
 /** The lock of a network's folder: flock(2) of a file in it, as host-local takes it. */
-import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { syncFolderNow } from '../../disk.js';
+import { makeFolder, syncFolderNow } from '../../disk.js';
 import { tryLock, unlock } from '../../native.js';
 import { IpamError } from '../ipam.js';
 
@@ -12,8 +12,8 @@ const LOCK_WAIT_MS = 10_000;
 const LOCK_LOOK_MS = 5;
 
 /** Make a folder and those above it, each on disk. */
-function makeFolder(path: string): void {
-  const topmost = mkdirSync(path, { recursive: true, mode: 0o755 });
+function makeFolderDurably(path: string): void {
+  const topmost = makeFolder(path);
   if (topmost === undefined) return;
   for (let made = path; made.length >= topmost.length; made = dirname(made)) {
     syncFolderNow(dirname(made));
@@ -39,7 +39,7 @@ export function createLock(path: string) {
   function attempt(): boolean {
     if (fd === undefined || fstatSync(fd).ino !== inodeOf(file)) {
       close();
-      makeFolder(path);
+      makeFolderDurably(path);
       fd = openSync(file, 'a+', 0o600);
     }
     if (!tryLock(fd)) return false;

@@ -10,9 +10,9 @@
  *   DIR/blocks/10.0.0.0-26/42     what counts
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, readdir, stat, unlink } from 'node:fs/promises';
+import { link, open, readFile, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '../../disk.js';
+import { makeFolder, syncFolder } from '../../disk.js';
 import { codeOf, messageOf } from '../../errors.js';
 import { FOLDERS, StoreError, isName, splitKey } from './store.js';
 import type { Entry, Folder, Store, StoreKey, StoreValue } from './store.js';
@@ -31,7 +31,7 @@ function unavailable(what: string, cause: unknown): StoreError {
 }
 
 /** Run file operations; what the system refuses is `unavailable`. */
-async function guarded<T>(what: string, run: () => Promise<T>): Promise<T> {
+async function guarded<T>(what: string, run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (cause) {
@@ -99,8 +99,8 @@ export async function openFileStore(
   dir: string,
   monotonicMs: () => number = () => performance.now(),
 ): Promise<Store> {
-  await guarded(dir, async () => {
-    for (const folder of FOLDERS) await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
+  await guarded(dir, () => {
+    for (const folder of FOLDERS) makeFolder(join(dir, folder), 0o700);
   });
   const pathOf = (key: StoreKey): string => {
     const { folder, name } = splitKey(key);
@@ -163,7 +163,7 @@ export async function openFileStore(
     create: (key, value) =>
       guarded(key, async () => {
         const path = pathOf(key);
-        await mkdir(path, { recursive: true, mode: 0o700 });
+        makeFolder(path, 0o700);
         await syncFolder(join(path, '..'));
         const found = await readNewest(path);
         if (found.value !== undefined) throw new StoreError('conflict', `${key}: exists`);

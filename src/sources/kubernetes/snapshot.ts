@@ -5,9 +5,10 @@
  * right last line is no snapshot. Replaced as a whole.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { makeFolder } from '../../disk.js';
 import { isErrno, messageOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import { KINDS } from '../../model/events.js';
@@ -44,7 +45,7 @@ function lineOf({ version, event }: Entry): string {
 /** Write a snapshot beside the old one and put it in its place. */
 export async function writeSnapshot(file: string, owner: SnapshotOwner, objects: Objects) {
   const entries = [...objects.values()].flatMap((known) => [...known.values()]);
-  await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+  makeFolder(dirname(file));
   const digest = createHash('sha256');
   const handle = await open(`${file}.new`, 'w', 0o600);
   try {
