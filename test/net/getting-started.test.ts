@@ -53,4 +53,6 @@ pageTest('docs: every command of docs/getting-started.md does what the page says
     NAMESPACES.filter((name) => existsSync(`/run/netns/${name}`)),
     [],
   );
+  // The agent was killed: what it could not take away, cleanup has.
+  t.false(existsSync('/run/sluice/first'));
 });
