@@ -38,7 +38,7 @@ case $purpose in
       clang-14 libbpf-dev gcc libusrsctp-dev
       podman runc containerd busybox-static containernetworking-plugins iptables nftables etcd-server
       knot knot-dnsutils dnsperf unbound musl-tools
-      chromium wabt libjansson-dev python3-venv
+      chromium wabt libjansson-dev python3-venv python3-scapy
     )
     ;;
   bench)
@@ -141,10 +141,10 @@ for program in "${missing[@]}"; do
 done
 
 # clang only compares the committed bytecode with its sources, usrsctp is the SCTP stack that one test
-# speaks with, knot-dnsutils and musl-tools bring resolvers beside glibc's, the container runtimes, the
-# reference plugins and etcd are what the pod network is held against, Chromium is where the playground
-# is looked at and one place where the core runs, and wabt (wasm2c) another: worth one attempt, not a
-# failure. One that is not to be had keeps no other away.
+# speaks with, scapy writes captures, knot-dnsutils and musl-tools bring resolvers beside glibc's, the
+# container runtimes, the reference plugins and etcd are what the pod network is held against, Chromium
+# is where the playground is looked at and one place where the core runs, and wabt (wasm2c) another:
+# worth one attempt, not a failure. One that is not to be had keeps no other away.
 tried=build/stamps/optional-packages-$purpose
 if ((${#optional[@]} > 0)) && can_apt && [[ $(cat "$tried" 2>/dev/null) != "${optional[*]}" ]]; then
   if ! dpkg -s "${optional[@]}" >/dev/null 2>&1; then

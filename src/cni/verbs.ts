@@ -20,6 +20,7 @@ import type { AttachedLink, Attachments } from './attachments.js';
 import { collect } from './collect.js';
 import type { CollectPorts } from './collect.js';
 import { asDelegateSaid, delegateOf, gatewaysOf, keptGateways } from './delegated.js';
+import type { Gateways } from './delegated.js';
 import type { CniHandler } from './dispatch.js';
 import { CNI_CODE, CniError } from './errors.js';
 import { lostNetns, withNetnsId } from './recorded-netns.js';
@@ -41,7 +42,7 @@ export interface VerbPorts extends CollectPorts {
 interface Granted {
   readonly ips: readonly Address[];
   /** By address, where a plugin has said them. */
-  readonly gateways: Readonly<Record<string, string>>;
+  readonly gateways: Gateways;
   readonly routes: readonly ResultRoute[];
   readonly dns: Dns;
 }
